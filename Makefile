@@ -1,0 +1,60 @@
+# make          lists the targets
+# make drill    is the main job: set up, build, play the first recovery drill
+# make test     is what CI runs
+#
+# Every target installs what it needs through packaging/setup, so that a bare
+# Debian or Ubuntu with Go, gcc and make is enough.
+
+SHELL    := /bin/bash
+GO       ?= go
+SCENARIO ?= S01
+PACK     ?= packs/$(SCENARIO)-$(shell date -u +%Y%m%dT%H%M%SZ)
+TESTFLAGS ?=
+
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build drill test bench check soak fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (SoftHSM 2, OpenSSL) through the system's package manager
+	@packaging/setup
+
+build: ## leave bin/smki, bin/drill and bin/ceremony
+	@mkdir -p bin
+	@$(GO) build -trimpath -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
+
+drill: setup build ## play the first recovery drill with its default answers, about a minute
+	@mkdir -p packs
+	@bin/drill run $(SCENARIO) --auto --out $(PACK)
+
+test: setup build ## formatting, vet, structure and every test; what CI runs
+	@unformatted="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; \
+	  if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) test -timeout 15m $(TESTFLAGS) ./...
+
+bench: setup ## benchmarks, each with its ceiling measured in the same run
+	@$(GO) test -run '^$$' -bench . -benchmem -benchtime 2s $$($(GO) list ./... | grep -v /tools)
+
+check: test ## test, and the race detector, static analysis, short fuzzing and every drill
+	@$(GO) test -race -short -timeout 30m ./policy/... ./hsm/... ./softhsm/... ./ca/... ./drills/...
+	@cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@bin/staticcheck ./...
+	@$(MAKE) --no-print-directory fuzz
+	@for s in $$(bin/drill list --json | grep -o '"id": *"[^"]*"' | cut -d'"' -f4); do \
+	  d=$$(mktemp -d); echo "drill $$s"; bin/drill run $$s --auto --devices 200 --out $$d/pack >$$d/log || { cat $$d/log; exit 1; }; \
+	  bin/drill verify $$d/pack || exit 1; rm -rf $$d; done
+
+fuzz: ## ten seconds of each fuzz target
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$p || exit 1; done; done
+
+soak: setup ## slow runs: crash and fault tests many times over
+	@SMKI_SOAK=1 $(GO) test -count 20 -timeout 6h -run 'Crash|Kill|Fault|Lost' ./ca/... ./hsm/... ./cmd/...
+
+clean: ## remove what was built; evidence packs stay
+	@rm -rf bin
