@@ -1,0 +1,210 @@
+package journal
+
+import "time"
+
+// Start is the first entry of a run.
+type Start struct {
+	Run         string            `json:"run"`
+	Scenario    string            `json:"scenario"` // id, such as S01
+	Title       string            `json:"title"`
+	Label       string            `json:"label"`
+	SHA256      string            `json:"scenario_sha256"` // of the scenario file
+	Language    int               `json:"language"`
+	Rehearses   []string          `json:"rehearses"`
+	Seed        int64             `json:"seed"`
+	Environment string            `json:"environment"`
+	Devices     int               `json:"devices"`
+	Epoch       time.Time         `json:"epoch"` // the date that stands for scenario time 0:00
+	Answers     string            `json:"answers"`
+	Versions    map[string]string `json:"versions"`
+	RecordKey   string            `json:"record_key"`      // fingerprint
+	Verifier    string            `json:"record_verifier"` // public half, as x/mod's note package writes it
+}
+
+// Steady is one condition that must hold before anything happens and again at
+// the end. When is "before" or "after".
+type Steady struct {
+	When   string `json:"when"`
+	Expect string `json:"expect"`
+	Says   string `json:"says"`
+	Held   bool   `json:"held"`
+	Found  string `json:"found"`
+}
+
+// Inject is something the players are told.
+type Inject struct {
+	Step string   `json:"step"`
+	As   string   `json:"as"`
+	From string   `json:"from"`
+	To   []string `json:"to"`
+	Text string   `json:"text"`
+}
+
+// Notify is a duty to tell somebody. Told is when it was done, empty if it was
+// not; Met says whether that was within the limit.
+type Notify struct {
+	Step   string `json:"step"`
+	Whom   string `json:"whom"`
+	From   string `json:"from,omitempty"`
+	Due    string `json:"due,omitempty"`
+	Told   string `json:"told,omitempty"`
+	Met    bool   `json:"met"`
+	Phase  string `json:"phase"` // "due", then "told"
+	Source string `json:"source,omitempty"`
+}
+
+// Question is put to a body, and in the record before anybody answers.
+type Question struct {
+	Step     string   `json:"step"`
+	Decision string   `json:"decision"`
+	Body     string   `json:"body"`
+	Asks     string   `json:"asks"`
+	Briefing string   `json:"briefing,omitempty"`
+	Shown    []Shown  `json:"shown"`
+	Options  []Option `json:"options"`
+	Quorum   string   `json:"quorum,omitempty"`
+	Factors  []Factor `json:"factors"`
+	Deadline string   `json:"deadline"`
+	Asking   int      `json:"asking"` // 1 the first time, 2 when it comes back after an adjournment
+}
+
+// Shown is a figure laid before those who decide.
+type Shown struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+}
+
+// Option is one answer that a question allows.
+type Option struct {
+	Name  string `json:"name"`
+	Says  string `json:"says"`
+	Opens string `json:"opens,omitempty"`
+}
+
+// Factor is one point of the guidance. Force is "shall" or "may".
+type Factor struct {
+	ID    string `json:"id"`
+	Text  string `json:"text"`
+	Force string `json:"force"`
+}
+
+// Assessment is what the body found on a factor before it voted.
+type Assessment struct {
+	Factor   string `json:"factor"`
+	Finding  string `json:"finding"`
+	Evidence string `json:"evidence,omitempty"`
+	Assessor string `json:"assessor,omitempty"`
+}
+
+// Vote is one member's.
+type Vote struct {
+	Member   string `json:"member"`
+	Option   string `json:"option"`
+	Reason   string `json:"reason,omitempty"`
+	Conflict string `json:"conflict,omitempty"` // interest declared
+}
+
+// Decision is the answer to a question. This entry, signed, is what opens a
+// key: Opens names it, and custody and keyuse entries name this entry's hash.
+type Decision struct {
+	Step       string       `json:"step"`
+	Decision   string       `json:"decision"`
+	Body       string       `json:"body"`
+	Asks       string       `json:"asks"`
+	Question   int64        `json:"question"` // number of the question's entry
+	Asking     int          `json:"asking"`
+	Options    []Option     `json:"options"`
+	Chosen     string       `json:"chosen"`
+	Opens      string       `json:"opens,omitempty"`
+	Answered   string       `json:"answered"` // members, script, command line or silence
+	Note       string       `json:"note"`
+	By         string       `json:"by,omitempty"`
+	Reason     string       `json:"reason,omitempty"`
+	Votes      []Vote       `json:"votes"`
+	Quorum     string       `json:"quorum,omitempty"`
+	Factors    []Factor     `json:"factors"`
+	Assessed   []Assessment `json:"assessed"`
+	Refusals   []string     `json:"refusals"` // answers that could not be taken, and why
+	Asked      string       `json:"asked"`
+	Expected   string       `json:"expected,omitempty"` // the author's expectation, with its basis beside it
+	Basis      string       `json:"basis,omitempty"`
+	AsExpected bool         `json:"as_expected"`
+}
+
+// Act is one step carried out on the world. Phase "begin" is on disk before the
+// step begins, "end" after it; a record that stops between them says that the
+// drill died there. Result is done, refused, failed or uncertain.
+type Act struct {
+	Step   string            `json:"step"`
+	Verb   string            `json:"verb"`
+	Object string            `json:"object"`
+	Params map[string]string `json:"params"`
+	Phase  string            `json:"phase"`
+	Begin  int64             `json:"begin,omitempty"` // number of the begin entry
+	Result string            `json:"result,omitempty"`
+	Error  string            `json:"error,omitempty"`
+}
+
+// Skip is a step that did not come up, and why.
+type Skip struct {
+	Step string `json:"step"`
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// Missed is a thing that should have happened by a time and did not.
+type Missed struct {
+	Step string `json:"step"`
+	What string `json:"what"`
+	By   string `json:"by"`
+	Why  string `json:"why"`
+}
+
+// Pause is the exercise held, resumed or broken off. Phase is pause, resume or
+// abort.
+type Pause struct {
+	Phase string `json:"phase"`
+	Why   string `json:"why"`
+}
+
+// Finding is one expectation of the scenario, held or not, with what was found.
+type Finding struct {
+	Expect string `json:"expect"`
+	Says   string `json:"says"`
+	Held   bool   `json:"held"`
+	Found  string `json:"found"`
+}
+
+// Closing is one of the checks that end every drill.
+type Closing struct {
+	Check string `json:"check"`
+	Held  bool   `json:"held"`
+	Found string `json:"found"`
+}
+
+// Outcome ends a run. Outcome says whether the drill ran to its end: finished,
+// stopped (before anything happened), failed or aborted. Finding says whether
+// the system held: held, not held, or none where the drill did not get to ask.
+// The two are never mixed.
+type Outcome struct {
+	Outcome string         `json:"outcome"`
+	Why     string         `json:"why,omitempty"`
+	Finding string         `json:"finding"`
+	Held    int            `json:"held"`
+	NotHeld int            `json:"not_held"`
+	Missed  int            `json:"missed"`
+	Skipped int            `json:"skipped"`
+	Refused int            `json:"refused"`
+	Figures map[string]any `json:"figures"`
+}
+
+// Seal lists every other file of the pack. It is the last entry.
+type Seal struct {
+	Files []SealedFile `json:"files"`
+}
+
+// SealedFile is a file of the pack by its path in it.
+type SealedFile struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+}

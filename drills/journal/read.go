@@ -1,0 +1,119 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+)
+
+// ErrTorn says that the last line of a journal has no end: the drill died while
+// the entry was being written, and nothing after the entries read is known.
+var ErrTorn = errors.New("the last line is torn: the drill died while it was written")
+
+// ErrBroken says that a line is not the one that was written there.
+var ErrBroken = errors.New("the record is broken")
+
+// Read yields the entries of the journal at path in order. Each is checked
+// before it is given out: its own hash, its number and its link to the line
+// before. The first thing wrong is yielded as the error and ends the reading;
+// the entries before it are good. A torn last line gives ErrTorn, a changed or
+// missing line ErrBroken.
+//
+// Read is for reports and tests. It trusts the file as a whole: only
+// drills/verify compares it with signature, seal and words.
+func Read(path string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(Entry{}, fmt.Errorf("reading journal: %w", err))
+			return
+		}
+		defer f.Close()
+		for e, err := range ReadFrom(f) {
+			if err != nil {
+				err = fmt.Errorf("reading journal %q: %w", path, err)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// ReadFrom is Read for a journal that is open already.
+func ReadFrom(r io.Reader) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		b := bufio.NewReaderSize(r, 64<<10)
+		prev, seq := noPrev, int64(0)
+		for {
+			line, err := readLine(b)
+			switch {
+			case err == io.EOF && len(line) == 0:
+				return
+			case err == io.EOF:
+				yield(Entry{}, fmt.Errorf("entry %d: %w", seq+1, ErrTorn))
+				return
+			case err != nil:
+				yield(Entry{}, fmt.Errorf("entry %d: %w", seq+1, err))
+				return
+			}
+			e, err := parseEntry(line)
+			switch {
+			case err != nil:
+				err = fmt.Errorf("entry %d: %w: %v", seq+1, ErrBroken, err)
+			case e.Seq != seq+1:
+				err = fmt.Errorf("entry %d: %w: it is numbered %d", seq+1, ErrBroken, e.Seq)
+			case e.Prev != prev:
+				err = fmt.Errorf("entry %d: %w: it does not follow the line before", seq+1, ErrBroken)
+			}
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			seq = e.Seq
+			sum := sha256.Sum256(line)
+			prev = hex.EncodeToString(sum[:])
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ReadAll returns the entries of the journal at path, and those before the
+// fault together with the error if there is one.
+func ReadAll(path string) ([]Entry, error) {
+	var out []Entry
+	for e, err := range Read(path) {
+		if err != nil {
+			return out, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// readLine returns a line without its end; io.EOF with what is left means that
+// the end is missing.
+func readLine(b *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := b.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine+1:
+			return nil, fmt.Errorf("%w: a line is longer than %d octets", ErrBroken, maxLine)
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil:
+			return line, err
+		}
+		return bytes.TrimSuffix(line, []byte("\n")), nil
+	}
+}
