@@ -1,0 +1,29 @@
+package gbcs
+
+const (
+	// maxLength is the greatest length that three length octets (82 hi lo) can
+	// say. The wrapper has no longer form, so it bounds every part of a message.
+	maxLength = 0xFFFF
+
+	// MaxMessage bounds what Decode looks at: the tag and empty fields of the MAC
+	// header, three length octets, and the most these can announce.
+	MaxMessage = 7 + 3 + maxLength
+
+	// maxCounter is the greatest value of a sequence number in a payload
+	// (INTEGER 0 to 2^63-1). Greater ones are read, because a header counter has
+	// eight whole octets, and are a finding.
+	maxCounter = 1<<63 - 1
+
+	// maxPathCertificates is how many path certificates a service request may
+	// carry; every public message has one.
+	maxPathCertificates = 3
+
+	// maxRolesAsked is how many roles a service request may ask credentials of.
+	maxRolesAsked = 7
+
+	signatureLength = 64
+	macLength       = 12
+	dateTimeLength  = 12
+	entityLength    = 8
+	counterLength   = 8
+)
