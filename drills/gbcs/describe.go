@@ -2,11 +2,19 @@ package gbcs
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"time"
+
+	"smki.example/policy"
 )
 
-// A Tree is a part of a message as ordered names and values. A value is a
-// string, a bool, an integer, a Tree, or a slice of Trees or strings.
+// A Tree is a part of a message as ordered names and values, for people (through
+// String of a value where it has one) and for programs (as a JSON object). The
+// names are those of the specification. A value is a string, a bool, a number, a
+// Tree, a slice of one of these, or a type with String and MarshalJSON or
+// MarshalText.
 type Tree []Field
 
 // A Field is one name in a Tree.
@@ -25,11 +33,11 @@ func (t Tree) MarshalJSON() ([]byte, error) {
 		}
 		name, err := json.Marshal(f.Name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("writing %q as JSON: %w", f.Name, err)
 		}
 		value, err := json.Marshal(f.Value)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("writing %q as JSON: %w", f.Name, err)
 		}
 		b.Write(name)
 		b.WriteByte(':')
@@ -39,16 +47,290 @@ func (t Tree) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Describe returns the octets, or where reading them failed.
-func (o Opaque) Describe() Tree                           { return nil }
-func (u *UpdateSecurityCredentials) Describe() Tree       { return nil }
-func (c *CommandResponse) Describe() Tree                 { return nil }
-func (a *Alert) Describe() Tree                           { return nil }
-func (c *ReadCredentials) Describe() Tree                 { return nil }
-func (d *CredentialDetails) Describe() Tree               { return nil }
-func (c *IssueCredentials) Describe() Tree                { return nil }
-func (c *IssueResponse) Describe() Tree                   { return nil }
-func (c *UpdateDeviceCertificate) Describe() Tree         { return nil }
-func (c *UpdateDeviceCertificateResponse) Describe() Tree { return nil }
-func (c *ReadDeviceCertificate) Describe() Tree           { return nil }
-func (c *DeviceCertificateResponse) Describe() Tree       { return nil }
+// Coded is a number of the wire with its name.
+type Coded struct {
+	Value uint64 `json:"value"`
+	Name  string `json:"name"`
+}
+
+// String prints "noTrustAnchor (10)".
+func (c Coded) String() string { return fmt.Sprintf("%s (%d)", c.Name, c.Value) }
+
+// MarshalJSON writes role, keyUsage and cellUsage by name.
+func (c TrustAnchorCell) MarshalJSON() ([]byte, error) {
+	return json.Marshal(Tree{
+		{"remotePartyRole", c.Role.String()},
+		{"keyUsage", c.Usage.String()},
+		{"cellUsage", c.Cell.String()},
+	})
+}
+
+// Describe returns the header.
+func (h GroupingHeader) Describe() Tree {
+	t := Tree{
+		{"cra", h.CRA.String()},
+		{"originatorCounter", uint64(h.Counter)},
+		{"originator", h.Originator},
+		{"recipient", h.Recipient},
+	}
+	if len(h.DateTime) > 0 {
+		t = append(t, Field{"dateTime", hex.EncodeToString(h.DateTime)})
+	}
+	t = append(t, Field{"messageCode", h.MessageCode.String()})
+	if len(h.Supplementary) == 0 {
+		return t
+	}
+	t = append(t, Field{"supplementary", hex.EncodeToString(h.Supplementary)})
+	party, hasParty, counter, hasCounter := h.SupplementaryParty()
+	if hasParty {
+		t = append(t, Field{"supplementaryRemoteParty", party})
+	}
+	if hasCounter {
+		t = append(t, Field{"supplementaryRemotePartyCounter", uint64(counter)})
+	}
+	originator, hasOriginator, certificate := h.SupplementaryOriginator()
+	if hasOriginator {
+		t = append(t, Field{"supplementaryOriginatorCounter", uint64(originator)})
+	}
+	if certificate != nil {
+		t = append(t, Field{"keyAgreementCertificate", describeCertificate(certificate)})
+	}
+	return t
+}
+
+// Describe returns the octets in hex.
+func (o Opaque) Describe() Tree {
+	t := Tree{{"octets", hex.EncodeToString(o.Octets)}}
+	if o.Err != nil {
+		t = append(t, Field{"malformed", o.Err.Error()})
+	}
+	return t
+}
+
+// Describe returns the command; of its certificates it tells what they say.
+func (u *UpdateSecurityCredentials) Describe() Tree {
+	control := Tree{{"credentialsReplacementMode", u.Mode.coded()}}
+	if u.SymmetricKey != nil {
+		// The key is in clear in the message that is shown: hiding it would hide
+		// only how it is used.
+		control = append(control, Field{"plaintextSymmetricKey", hex.EncodeToString(u.SymmetricKey)})
+	}
+	checks := "apply"
+	if u.DisapplyTime {
+		checks = "disapply"
+	}
+	control = append(control, Field{"applyTimeBasedCPVChecks", checks})
+	if u.AuthorisingCell != nil {
+		control = append(control, Field{"authorisingRemotePartyTACellIdentifier", *u.AuthorisingCell})
+	}
+	control = append(control, Field{"authorisingRemotePartySeqNumber", uint64(u.SeqNumber)})
+	if u.NewFloor != nil {
+		control = append(control, Field{"newRemotePartyFloorSeqNumber", uint64(*u.NewFloor)})
+	}
+	if u.SpecialistFloors != nil {
+		control = append(control, Field{"newRemotePartySpecialistFloorSeqNumber", describeSpecialist(u.SpecialistFloors)})
+	}
+	if u.OtherChanges != nil {
+		control = append(control, Field{"otherRemotePartySeqNumberChanges", describeChanges(u.OtherChanges)})
+	}
+	replacements := []Tree{}
+	for _, r := range u.Replacements {
+		replacements = append(replacements, Tree{
+			{"targetTrustAnchorCell", r.Cell},
+			{"replacementCertificate", describeCertificate(r.Certificate)},
+		})
+	}
+	path := []Tree{}
+	for _, c := range u.Path {
+		path = append(path, describeCertificate(c))
+	}
+	t := Tree{
+		{"authorisingRemotePartyControl", control},
+		{"replacements", replacements},
+		{"certificationPathCertificates", path},
+	}
+	if u.ExecuteAt != nil {
+		t = append(t, Field{"executionDateTime", executionTime(*u.ExecuteAt)})
+		if u.Cancels() {
+			t = append(t, Field{"cancels", true})
+		}
+	}
+	return t
+}
+
+// Describe returns the response.
+func (c *CommandResponse) Describe() Tree {
+	t := Tree{{"commandAccepted", true}}
+	if c.Outcome != nil {
+		t = append(t, Field{"executionOutcome", c.Outcome.Describe()})
+	}
+	return t
+}
+
+// Describe returns the alert.
+func (a *Alert) Describe() Tree {
+	return Tree{
+		{"alertCode", a.Code.String()},
+		{"alertMeaning", a.Code.Meaning()},
+		{"executionDateTime", executionTime(a.ExecutedAt)},
+		{"executionOutcome", a.Outcome.Describe()},
+	}
+}
+
+// Describe returns the outcome.
+func (o *UpdateOutcome) Describe() Tree {
+	cells := []Tree{}
+	for _, c := range o.Cells {
+		cells = append(cells, Tree{
+			{"affectedTrustAnchorCell", c.Cell},
+			{"statusCode", c.Status.coded()},
+			{"existingSubjectUniqueID", c.ExistingID},
+			{"existingSubjectKeyIdentifier", hex.EncodeToString(c.ExistingKeyID[:])},
+			{"replacingSubjectUniqueID", c.ReplacingID},
+			{"replacingSubjectKeyIdentifier", hex.EncodeToString(c.ReplacingKeyID[:])},
+		})
+	}
+	return Tree{
+		{"authorisingRemotePartySeqNumber", uint64(o.SeqNumber)},
+		{"credentialsReplacementMode", o.Mode.coded()},
+		{"remotePartySeqNumberChanges", describeChanges(o.Changes)},
+		{"replacementOutcomes", cells},
+	}
+}
+
+// Describe returns the command.
+func (c *ReadCredentials) Describe() Tree {
+	roles := []string{}
+	for _, r := range c.Roles {
+		roles = append(roles, r.String())
+	}
+	return Tree{
+		{"authorisingRemotePartyTACellIdentifier", c.AuthorisingCell},
+		{"remotePartyRoles", roles},
+	}
+}
+
+// Describe returns the details.
+func (d *CredentialDetails) Describe() Tree {
+	roles := []Tree{}
+	for _, r := range d.Roles {
+		t := Tree{{"remotePartyRole", r.Role.String()}, {"statusCode", r.Status.coded()}}
+		if r.Status == StatusSuccess {
+			cells := []Tree{}
+			for _, c := range r.Credentials {
+				cells = append(cells, Tree{
+					{"keyUsage", c.Usage.String()},
+					{"cellUsage", c.Cell.String()},
+					{"subjectUniqueID", c.ID},
+					{"subjectKeyIdentifier", hex.EncodeToString(c.KeyID[:])},
+				})
+			}
+			t = append(t, Field{"currentSeqNumber", uint64(r.Counter)}, Field{"trustAnchorCells", cells})
+		}
+		roles = append(roles, t)
+	}
+	return Tree{{"remotePartyDetails", roles}}
+}
+
+// Describe returns the command.
+func (c *IssueCredentials) Describe() Tree { return Tree{{"keyUsage", c.Usage.String()}} }
+
+// Describe returns the request, or why there is none.
+func (c *IssueResponse) Describe() Tree {
+	if c.Request == nil {
+		return Tree{{"result", Coded{uint64(c.Result), c.Result.String()}}}
+	}
+	t := Tree{{"octets", len(c.Request)}}
+	if req, err := policy.ParseRequest(c.Request); err == nil {
+		t = append(t,
+			Field{"entityID", req.EntityID()},
+			Field{"keyUsage", req.Usage.String()},
+			Field{"keyIdentifier", keyID(policy.KeyIDOf(req.PublicKey))},
+		)
+		if len(req.HardwareType) > 0 {
+			t = append(t, Field{"hardwareType", req.HardwareType.String()})
+		}
+	}
+	return Tree{{"certificationRequest", t}}
+}
+
+// Describe returns what the certificate says.
+func (c *UpdateDeviceCertificate) Describe() Tree {
+	return Tree{{"certificate", describeCertificate(c.Certificate)}}
+}
+
+// Describe returns the result.
+func (c *UpdateDeviceCertificateResponse) Describe() Tree {
+	return Tree{{"result", Coded{uint64(c.Result), c.Result.String()}}}
+}
+
+// Describe returns the command.
+func (c *ReadDeviceCertificate) Describe() Tree { return Tree{{"keyUsage", c.Usage.String()}} }
+
+// Describe returns what the certificate says, or why there is none.
+func (c *DeviceCertificateResponse) Describe() Tree {
+	if c.Certificate == nil {
+		return Tree{{"result", Coded{uint64(c.Result), c.Result.String()}}}
+	}
+	return Tree{{"certificate", describeCertificate(c.Certificate)}}
+}
+
+func (m ReplacementMode) coded() Coded { return Coded{uint64(m), m.String()} }
+func (s StatusCode) coded() Coded      { return Coded{uint64(s), s.String()} }
+
+func keyID(k policy.KeyID) string { return hex.EncodeToString(k[:]) }
+
+// executionTime prints a time as the wire has it.
+func executionTime(t time.Time) string { return t.UTC().Format(generalizedTime) }
+
+func describeSpecialist(floors []SpecialistFloor) []Tree {
+	list := []Tree{}
+	for _, f := range floors {
+		usage := fmt.Sprintf("usage %d", f.Usage)
+		if f.Usage == 0 {
+			usage = "prepaymentTopUp"
+		}
+		list = append(list, Tree{{"usage", usage}, {"seqNumber", uint64(f.Floor)}})
+	}
+	return list
+}
+
+func describeChanges(changes []SeqNumberChange) []Tree {
+	list := []Tree{}
+	for _, c := range changes {
+		t := Tree{{"remotePartyRole", c.Role.String()}, {"floorSeqNumber", uint64(c.Floor)}}
+		if c.Specialist != nil {
+			t = append(t, Field{"specialistFloorSeqNumber", describeSpecialist(c.Specialist)})
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// describeCertificate tells what a certificate says, or only how long it is if it
+// is none; Inspect says why.
+func describeCertificate(der []byte) Tree {
+	t := Tree{{"octets", len(der)}}
+	c, _, err := policy.ReadCertificate(der)
+	if err != nil {
+		return append(t, Field{"certificate", false})
+	}
+	if id, ok := c.EntityID(); ok {
+		t = append(t, Field{"entityID", id})
+	}
+	if role, ok := c.Role(); ok {
+		t = append(t, Field{"remotePartyRole", role.String()})
+	}
+	if c.Subject.CN != "" {
+		t = append(t, Field{"commonName", c.Subject.CN})
+	}
+	return append(t,
+		Field{"keyUsage", c.Usage.String()},
+		Field{"keyIdentifier", keyID(c.SubjectKeyID)},
+		Field{"issuer", c.Issuer.CN},
+		Field{"authorityKeyIdentifier", keyID(c.AuthorityKeyID)},
+		Field{"serial", c.Serial.String()},
+		Field{"notBefore", c.NotBefore.UTC().Format(time.RFC3339)},
+		Field{"notAfter", c.NotAfter.UTC().Format(time.RFC3339)},
+	)
+}
