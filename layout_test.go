@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"drills/words":     {},
 	"drills/journal":   {"drills/words"},
 	"drills/scenario":  {},
-	"drills/procedure": {"drills/scenario"},
+	"drills/procedure": {},
 	"drills/engine":    {"drills/scenario", "drills/journal", "drills/words"},
 	"drills/verify":    {"drills/words", "policy"},
 	"drills/gbcs":      {"policy"},
