@@ -1,0 +1,281 @@
+package ca
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"time"
+
+	"smki.example/ca/audit"
+	"smki.example/ca/store"
+	"smki.example/policy"
+)
+
+// IntentKind says what the bytes of an intent are.
+type IntentKind string
+
+// The two things a CA key signs. Stored as text: never rename one.
+const (
+	CertificateIntent IntentKind = "certificate"
+	CRLIntent         IntentKind = "crl"
+)
+
+// IntentState is the fate of an intent. Every intent starts open and changes
+// once. Stored as text: never rename one.
+type IntentState string
+
+// The states.
+const (
+	// StateOpen: its owner, if alive, is at work on it.
+	StateOpen IntentState = "open"
+	// StateRecorded: what was signed is in the ledger, or is a published CRL.
+	StateRecorded IntentState = "recorded"
+	// StateWrittenOff: a signature may exist that nobody was given. The serial
+	// stands on the CRL of a side that has one; the number of a CRL is burned.
+	StateWrittenOff IntentState = "written-off"
+	// StateUnused: the key was never asked, which the process that gave up knew for
+	// certain. Nothing to revoke.
+	StateUnused IntentState = "unused"
+)
+
+// An Intent is what a CA key was ever to sign, written down before it was asked.
+type Intent struct {
+	ID             int64
+	Kind           IntentKind
+	Issuer         string        // authority and generation: "issuing-oca-1"
+	Serial         policy.Serial // certificates
+	Number         int64         // CRLs
+	Profile        string        // certificates: profile name; CRLs: "crl"
+	ProfileVersion int
+	Entity         *policy.EntityID
+	Key            KeyHash // certificates: the subject's key
+	TBS            []byte  // the exact bytes
+	Owner          store.OwnerID
+	State          IntentState
+	Cause          string // why it was not recorded
+	CreatedAt      time.Time
+	SettledAt      time.Time // zero while open
+}
+
+// intentItem is an intent as the audit log has it.
+type intentItem struct {
+	ID      int64  `json:"id"`
+	Issuer  string `json:"issuer"`
+	Serial  string `json:"serial,omitempty"`
+	Number  int64  `json:"number,omitempty"`
+	Profile string `json:"profile"`
+	TBS     string `json:"tbs_sha256,omitempty"`
+	Cause   string `json:"cause,omitempty"`
+}
+
+func (in *Intent) item() intentItem {
+	it := intentItem{ID: in.ID, Issuer: in.Issuer, Number: in.Number, Profile: fmt.Sprintf("%s/%d", in.Profile, in.ProfileVersion)}
+	if in.Kind == CertificateIntent {
+		it.Serial = in.Serial.String()
+	}
+	if in.TBS != nil {
+		digest := sha256.Sum256(in.TBS)
+		it.TBS = hex.EncodeToString(digest[:])
+	}
+	return it
+}
+
+// AddIntent writes an intent in tx, as one of this Issuer's open ones, and sets
+// its ID, owner, state and time. It is the ground of every signature, here and
+// in package revocation: the caller appends the audit record in the same
+// transaction ([Issuer.AuditIntents]), asks the key only after the transaction was
+// committed, and calls [Issuer.Release] when the intent is settled or lost sight
+// of.
+func (i *Issuer) AddIntent(ctx context.Context, tx store.Tx, in *Intent) error {
+	in.Owner, in.State, in.CreatedAt = i.lease.ID(), StateOpen, i.Now()
+	if err := insertIntent(ctx, tx, in); err != nil {
+		return err
+	}
+	// Known as in flight before anybody can see the row, so that a Reconcile of
+	// this Issuer does not take it for forgotten.
+	i.mu.Lock()
+	i.inFlight[in.ID] = true
+	i.mu.Unlock()
+	return nil
+}
+
+// Release says that no goroutine of this Issuer works on the intents any more. If
+// one of them is still open, the next Reconcile writes it off.
+func (i *Issuer) Release(ids ...int64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, id := range ids {
+		delete(i.inFlight, id)
+	}
+}
+
+func (i *Issuer) worksOn(id int64) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.inFlight[id]
+}
+
+// AuditIntents appends the audit record of intents that were added in tx.
+func (i *Issuer) AuditIntents(ctx context.Context, tx store.Tx, by string, ins ...*Intent) error {
+	items := make([]intentItem, len(ins))
+	for n, in := range ins {
+		items[n] = in.item()
+	}
+	_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindIntent, At: i.Now(), By: by, Body: struct {
+		Owner   store.OwnerID `json:"owner"`
+		Intents []intentItem  `json:"intents"`
+	}{i.lease.ID(), items}})
+	return err
+}
+
+func insertIntent(ctx context.Context, tx store.Tx, in *Intent) error {
+	var serial, number, entity, key any
+	if in.Kind == CertificateIntent {
+		serial, key = in.Serial[:], in.Key[:]
+	} else {
+		number = in.Number
+	}
+	if in.Entity != nil {
+		entity = in.Entity[:]
+	}
+	var settled any
+	if !in.SettledAt.IsZero() {
+		settled = in.SettledAt.UnixMicro()
+	}
+	err := tx.QueryRow(ctx, `INSERT INTO intent
+		(kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
+		string(in.Kind), in.Issuer, serial, number, in.Profile, in.ProfileVersion, entity, key, in.TBS,
+		string(in.Owner), string(in.State), in.Cause, in.CreatedAt.UnixMicro(), settled).Scan(&in.ID)
+	if err != nil {
+		return fmt.Errorf("writing intent: %w", err)
+	}
+	return nil
+}
+
+// SettleIntent gives an open intent its final state in tx. It reports false, and
+// changes nothing, if the intent was not open any more.
+func (i *Issuer) SettleIntent(ctx context.Context, tx store.Tx, id int64, to IntentState, cause string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE id = $4 AND state = 'open'`,
+		string(to), cause, i.Now().UnixMicro(), id)
+	if err != nil {
+		return false, fmt.Errorf("settling intent %d: %w", id, err)
+	}
+	return n == 1, nil
+}
+
+const intentColumns = `id, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at`
+
+func scanIntent(rows interface{ Scan(...any) error }) (*Intent, error) {
+	var in Intent
+	var kind, owner, state string
+	var serial, entity, key []byte
+	var number, settled sql.NullInt64
+	var created int64
+	err := rows.Scan(&in.ID, &kind, &in.Issuer, &serial, &number, &in.Profile, &in.ProfileVersion, &entity, &key,
+		&in.TBS, &owner, &state, &in.Cause, &created, &settled)
+	if err != nil {
+		return nil, fmt.Errorf("reading intent: %w", err)
+	}
+	in.Kind, in.Owner, in.State, in.Number = IntentKind(kind), store.OwnerID(owner), IntentState(state), number.Int64
+	in.CreatedAt = time.UnixMicro(created).UTC()
+	if settled.Valid {
+		in.SettledAt = time.UnixMicro(settled.Int64).UTC()
+	}
+	copy(in.Serial[:], serial)
+	copy(in.Key[:], key)
+	in.Entity = entityFrom(entity)
+	return &in, nil
+}
+
+// Intents returns every intent there ever was, ceremonies' included, in the order
+// in which they were written and in constant memory. What is added while it runs
+// may or may not be seen.
+func (i *Issuer) Intents(ctx context.Context) iter.Seq2[*Intent, error] {
+	return func(yield func(*Intent, error) bool) {
+		var after int64
+		for {
+			var page []*Intent
+			err := i.store.Read(ctx, func(tx store.Tx) error {
+				rows, err := tx.Query(ctx, `SELECT `+intentColumns+` FROM intent WHERE id > $1 ORDER BY id LIMIT $2`, after, pageSize)
+				if err != nil {
+					return err
+				}
+				defer rows.Close()
+				for rows.Next() {
+					in, err := scanIntent(rows)
+					if err != nil {
+						return err
+					}
+					page = append(page, in)
+				}
+				return rows.Err()
+			})
+			if err != nil {
+				yield(nil, fmt.Errorf("listing intents: %w", err))
+				return
+			}
+			for _, in := range page {
+				if !yield(in, nil) {
+					return
+				}
+				after = in.ID
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+// IntentOf returns the intent of a serial number. The error wraps [ErrNotFound].
+func (i *Issuer) IntentOf(ctx context.Context, serial policy.Serial) (*Intent, error) {
+	var in *Intent
+	err := i.store.Read(ctx, func(tx store.Tx) (err error) {
+		in, err = IntentIn(ctx, tx, serial)
+		return err
+	})
+	return in, err
+}
+
+// WrittenOff returns, in tx, the written-off certificate intents of an authority,
+// in the order in which they were begun: the serials that its CRL must list
+// although there is no certificate.
+func WrittenOff(ctx context.Context, tx store.Tx, issuer string) ([]*Intent, error) {
+	rows, err := tx.Query(ctx, `SELECT `+intentColumns+` FROM intent
+		WHERE issuer = $1 AND state = 'written-off' AND kind = 'certificate' ORDER BY id`, issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ins []*Intent
+	for rows.Next() {
+		in, err := scanIntent(rows)
+		if err != nil {
+			return nil, err
+		}
+		ins = append(ins, in)
+	}
+	return ins, rows.Err()
+}
+
+// IntentIn is [Issuer.IntentOf] inside a transaction.
+func IntentIn(ctx context.Context, tx store.Tx, serial policy.Serial) (*Intent, error) {
+	in, err := scanIntent(tx.QueryRow(ctx, `SELECT `+intentColumns+` FROM intent WHERE serial = $1`, serial[:]))
+	return in, notFound(err, "intent of serial %q", serial)
+}
+
+// GiveUpIntent settles an open intent in tx as written off or unused, with its
+// audit record. An intent that is not open any more is left as it is.
+func (i *Issuer) GiveUpIntent(ctx context.Context, tx store.Tx, in *Intent, to IntentState, cause string) error {
+	open, err := i.SettleIntent(ctx, tx, in.ID, to, cause)
+	if err != nil || !open {
+		return err
+	}
+	it := in.item()
+	it.Cause = cause
+	return auditWriteOff(ctx, tx, i.Now(), "ca", []intentItem{it})
+}

@@ -1,0 +1,203 @@
+package ca
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"smki.example/ca/store"
+	"smki.example/policy"
+)
+
+// pageSize is how many rows a listing holds at once. Each page is a short read of
+// its own, so that a slow reader of a long list holds up nobody.
+const pageSize = 500
+
+// A Filter chooses certificates; its zero value chooses all. Fields that are set
+// must all hold.
+type Filter struct {
+	Issuer  string // "issuing-oca-1", or "issuing-oca" for all its generations
+	Profile policy.ProfileName
+	Entity  *policy.EntityID
+	Role    *policy.RemotePartyRole
+	Usage   policy.KeyUsage
+	Key     *KeyHash
+	Status  Status // as stored; StatusExpired chooses what is in use and past its end
+	Since   time.Time
+	Until   time.Time // recorded at or after Since and before Until
+	After   int64     // Seq of the last certificate already seen
+}
+
+func (f Filter) where(now time.Time) (string, []any) {
+	clauses, args := []string{"seq > $1"}, []any{f.After}
+	add := func(clause string, arg any) {
+		args = append(args, arg)
+		clauses = append(clauses, strings.ReplaceAll(clause, "?", fmt.Sprintf("$%d", len(args))))
+	}
+	if f.Issuer != "" {
+		if policy.ProfileName(f.Issuer).Authority() {
+			add("issuer LIKE ?", f.Issuer+"-%")
+		} else {
+			add("issuer = ?", f.Issuer)
+		}
+	}
+	if f.Profile != "" {
+		add("profile = ?", string(f.Profile))
+	}
+	if f.Entity != nil {
+		add("entity = ?", f.Entity[:])
+	}
+	if f.Role != nil {
+		add("role = ?", int64(*f.Role))
+	}
+	if f.Usage != 0 {
+		add("key_usage = ?", int64(f.Usage))
+	}
+	if f.Key != nil {
+		add("spki = ?", f.Key[:])
+	}
+	switch f.Status {
+	case "":
+	case StatusExpired:
+		add("status = 'I' AND not_after < ?", now.UnixMicro())
+	default:
+		add("status = ?", string(f.Status))
+	}
+	if !f.Since.IsZero() {
+		add("recorded_at >= ?", f.Since.UnixMicro())
+	}
+	if !f.Until.IsZero() {
+		add("recorded_at < ?", f.Until.UnixMicro())
+	}
+	return strings.Join(clauses, " AND "), args
+}
+
+// List returns the certificates that f chooses, in the order of their recording
+// and in constant memory. What is recorded or revoked while it runs may or may
+// not be seen. Iteration ends with the first error.
+func (i *Issuer) List(ctx context.Context, f Filter) iter.Seq2[*Certificate, error] {
+	return func(yield func(*Certificate, error) bool) {
+		for {
+			page, err := i.page(ctx, f)
+			if err != nil {
+				yield(nil, fmt.Errorf("listing certificates: %w", err))
+				return
+			}
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+				f.After = c.Seq
+			}
+			if len(page) < pageSize {
+				return
+			}
+		}
+	}
+}
+
+func (i *Issuer) page(ctx context.Context, f Filter) ([]*Certificate, error) {
+	where, args := f.where(i.Now())
+	var page []*Certificate
+	err := i.store.Read(ctx, func(tx store.Tx) error {
+		rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT %s FROM certificate WHERE %s ORDER BY seq LIMIT %d`, certificateColumns, where, pageSize), args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			c, err := scanCertificate(rows)
+			if err != nil {
+				return err
+			}
+			page = append(page, c)
+		}
+		return rows.Err()
+	})
+	return page, err
+}
+
+// BySerial returns one certificate. The error wraps [ErrNotFound].
+func (i *Issuer) BySerial(ctx context.Context, serial policy.Serial) (*Certificate, error) {
+	var c *Certificate
+	err := i.store.Read(ctx, func(tx store.Tx) (err error) {
+		c, err = CertificateIn(ctx, tx, serial)
+		return err
+	})
+	return c, err
+}
+
+// CertificateIn is [Issuer.BySerial] inside a transaction.
+func CertificateIn(ctx context.Context, tx store.Tx, serial policy.Serial) (*Certificate, error) {
+	c, err := scanCertificate(tx.QueryRow(ctx, `SELECT `+certificateColumns+` FROM certificate WHERE serial = $1`, serial[:]))
+	return c, notFound(err, "certificate %q", serial)
+}
+
+// BySPKI returns the certificates of one key, oldest first: none or one, and
+// more only where a ceremony renewed one in place.
+func (i *Issuer) BySPKI(ctx context.Context, key KeyHash) ([]*Certificate, error) {
+	return i.collect(ctx, Filter{Key: &key})
+}
+
+// ByEntity returns the certificates of one device or organisation, oldest first.
+func (i *Issuer) ByEntity(ctx context.Context, id policy.EntityID) ([]*Certificate, error) {
+	return i.collect(ctx, Filter{Entity: &id})
+}
+
+func (i *Issuer) collect(ctx context.Context, f Filter) ([]*Certificate, error) {
+	var all []*Certificate
+	for c, err := range i.List(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+const certificateColumns = `seq, serial, intent, issuer, profile, entity, role, key_usage, spki, not_before, not_after, status, requester, recorded_at, der`
+
+func scanCertificate(row interface{ Scan(...any) error }) (*Certificate, error) {
+	var c Certificate
+	var serial, entity, key []byte
+	var profile, status string
+	var role sql.NullInt64
+	var usage, notBefore, notAfter, recorded int64
+	err := row.Scan(&c.Seq, &serial, &c.Intent, &c.Issuer, &profile, &entity, &role, &usage, &key,
+		&notBefore, &notAfter, &status, &c.Requester, &recorded, &c.DER)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificate: %w", err)
+	}
+	copy(c.Serial[:], serial)
+	copy(c.Key[:], key)
+	c.Profile, c.Status, c.Usage = policy.ProfileName(profile), Status(status), policy.KeyUsage(usage)
+	c.NotBefore, c.NotAfter = time.UnixMicro(notBefore).UTC(), time.UnixMicro(notAfter).UTC()
+	c.RecordedAt = time.UnixMicro(recorded).UTC()
+	c.Entity = entityFrom(entity)
+	if role.Valid {
+		r := policy.RemotePartyRole(role.Int64)
+		c.Role = &r
+	}
+	return &c, nil
+}
+
+func entityFrom(b []byte) *policy.EntityID {
+	if b == nil {
+		return nil
+	}
+	var id policy.EntityID
+	copy(id[:], b)
+	return &id
+}
+
+// notFound turns the database's "no rows" into ErrNotFound with the thing named.
+func notFound(err error, format string, args ...any) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf(format+": %w", append(args, ErrNotFound)...)
+	}
+	return err
+}

@@ -1,0 +1,388 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"smki.example/ca"
+	"smki.example/ca/audit"
+	"smki.example/ca/store"
+	"smki.example/policy"
+)
+
+// A CRLRecord is a published list.
+type CRLRecord struct {
+	Issuer      string // authority and generation
+	Number      int64
+	ThisUpdate  time.Time
+	NextUpdate  time.Time
+	Entries     int
+	PublishedAt time.Time
+	DER         []byte
+}
+
+// attempts bounds how often a list is made anew because a revocation overtook it.
+// Each attempt takes milliseconds; eight in a row mean that revocations arrive in
+// a stream, and then the schedule tries again.
+const attempts = 8
+
+// errOvertaken says that the list lacks what was recorded while it was made.
+var errOvertaken = errors.New("overtaken by a revocation or a newer list while it was made")
+
+// PublishCRL makes a new list of an authority and returns it once it is published,
+// which is to say recorded: the Repository reads the ledger. A name without a
+// generation ("issuing-oca") means the one that issues.
+//
+// The list holds every revocation and every written-off serial that was recorded
+// before it is published. The order is that of an issuance: number, exact bytes
+// and audit record are committed as an intent, the key signs, the signature is
+// verified, list and audit record are committed. A list that was overtaken by a
+// revocation meanwhile is thrown away, its number with it, and made anew.
+//
+// An authority without a list in this environment, and one whose certificate has
+// expired, is an error wrapping [ca.ErrRefused]. One wrapping [ca.ErrUncertain]
+// means that a list may have been signed that was not published; its number is
+// burned, and publishing again is safe. After any other error nothing was signed.
+func (r *Register) PublishCRL(ctx context.Context, issuer string) (*CRLRecord, error) {
+	rec, err := r.publish(ctx, issuer)
+	if err != nil {
+		return nil, fmt.Errorf("publishing CRL of %q: %w", issuer, err)
+	}
+	return rec, nil
+}
+
+func (r *Register) publish(ctx context.Context, issuer string) (*CRLRecord, error) {
+	a, err := r.ca.Authority(issuer)
+	if err != nil {
+		return nil, err
+	}
+	period, ok := r.env.CRL(a.Profile())
+	if !ok {
+		return nil, refuse("no-list", "%s publishes no revocation list in environment %q", a.Name, r.env.Name)
+	}
+	if err := a.ValidAt(r.ca.Now()); err != nil {
+		return nil, err
+	}
+	for range attempts {
+		var rec *CRLRecord
+		if rec, err = r.attempt(ctx, a, period); !errors.Is(err, errOvertaken) {
+			return rec, err
+		}
+	}
+	return nil, err
+}
+
+// list is a CRL that is being made.
+type list struct {
+	intent ca.Intent
+	record CRLRecord
+	covers int64 // revocations and written-off serials it was made from
+}
+
+func (r *Register) attempt(ctx context.Context, a *ca.Authority, period policy.CRLPeriod) (*CRLRecord, error) {
+	// 1. The bytes, from one state of the ledger; lints. No lock is held for it.
+	l, err := r.draw(ctx, a, period)
+	if err != nil {
+		return nil, err
+	}
+
+	// 2. Intent and audit record, if that state and that number are still the last.
+	if err := r.commitIntent(ctx, l); err != nil {
+		return nil, err
+	}
+	defer r.ca.Release(l.intent.ID)
+
+	// 3. The key signs; the list is read back and its signature verified.
+	err = r.sign(ctx, a, l)
+
+	// 4. Published, or given up, with the audit record.
+	if err == nil {
+		if err = r.at("before-publish"); err == nil {
+			if err = r.record(ctx, l); err == nil {
+				return &l.record, nil
+			}
+		}
+	}
+	return r.giveUp(ctx, l, err)
+}
+
+func (r *Register) draw(ctx context.Context, a *ca.Authority, period policy.CRLPeriod) (*list, error) {
+	var entries []policy.CRLEntry
+	var number int64
+	err := r.store.Read(ctx, func(tx store.Tx) (err error) {
+		if entries, err = entriesOf(ctx, tx, a.ID()); err != nil {
+			return err
+		}
+		number, err = nextNumber(ctx, tx, a.ID())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("collecting the revocations: %w", err)
+	}
+	now := r.ca.Now().Truncate(time.Second)
+	t := policy.CRLTemplate{Issuer: a.Certificate, Number: number, ThisUpdate: now, NextUpdate: now.Add(period.Valid), Entries: entries}
+	tbs, err := policy.TBSCRL(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := policy.LintTBSCRL(tbs, a.Certificate); err != nil {
+		return nil, fmt.Errorf("linting the list: %w", err)
+	}
+	return &list{
+		intent: ca.Intent{Kind: ca.CRLIntent, Issuer: a.ID(), Number: number, Profile: "crl", ProfileVersion: r.env.Version, TBS: tbs},
+		record: CRLRecord{Issuer: a.ID(), Number: number, ThisUpdate: t.ThisUpdate, NextUpdate: t.NextUpdate, Entries: len(entries)},
+		covers: int64(len(entries)),
+	}, nil
+}
+
+// commitIntent is where the number is given out: the intent's row is unique by
+// issuer and number, and all numbers that were ever given out have a row.
+func (r *Register) commitIntent(ctx context.Context, l *list) error {
+	err := r.at("before-intent")
+	if err == nil {
+		err = r.store.Write(ctx, func(tx store.Tx) error {
+			if err := l.stillLast(ctx, tx); err != nil {
+				return err
+			}
+			number, err := nextNumber(ctx, tx, l.record.Issuer)
+			if err != nil {
+				return err
+			}
+			if number != l.record.Number {
+				return errOvertaken
+			}
+			if err := r.ca.AddIntent(ctx, tx, &l.intent); err != nil {
+				return err
+			}
+			return r.ca.AuditIntents(ctx, tx, "revocation", &l.intent)
+		})
+	}
+	if err == nil {
+		return nil
+	}
+	// Nothing will be signed; if the row is there nevertheless, it is settled so.
+	if l.intent.ID != 0 && !errors.Is(err, errOvertaken) {
+		_ = r.settle(context.WithoutCancel(ctx), l, ca.StateUnused, err)
+		r.ca.Release(l.intent.ID)
+	}
+	return fmt.Errorf("committing the intent: %w", err)
+}
+
+func (r *Register) sign(ctx context.Context, a *ca.Authority, l *list) error {
+	der, err := r.ca.SignTBS(ctx, &l.intent)
+	if err != nil {
+		return err
+	}
+	if err := r.at("signed"); err != nil {
+		return err
+	}
+	crl, err := policy.ParseCRL(der)
+	if err != nil {
+		return fmt.Errorf("reading the list back: %w", err)
+	}
+	if err := crl.CheckSignature(a.Certificate); err != nil {
+		return err
+	}
+	l.record.DER = der
+	return nil
+}
+
+// record publishes the list, unless something it lacks was recorded since, or a
+// list with a higher number is out.
+func (r *Register) record(ctx context.Context, l *list) error {
+	ctx = context.WithoutCancel(ctx)
+	return r.store.Write(ctx, func(tx store.Tx) error {
+		if err := l.stillLast(ctx, tx); err != nil {
+			return err
+		}
+		var newest int64
+		err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(number), 0) FROM crl WHERE issuer = $1`, l.record.Issuer).Scan(&newest)
+		if err != nil {
+			return err
+		}
+		if newest > l.record.Number {
+			return errOvertaken
+		}
+		open, err := r.ca.SettleIntent(ctx, tx, l.intent.ID, ca.StateRecorded, "")
+		if err != nil {
+			return err
+		}
+		if !open {
+			return errors.New("another process has written the number off; is the lease file of this one gone?")
+		}
+		l.record.PublishedAt = r.ca.Now()
+		_, err = tx.Exec(ctx, `INSERT INTO crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			l.record.Issuer, l.record.Number, l.intent.ID, l.record.ThisUpdate.UnixMicro(), l.record.NextUpdate.UnixMicro(),
+			l.record.Entries, l.covers, l.record.PublishedAt.UnixMicro(), l.record.DER)
+		if err != nil {
+			return err
+		}
+		_, err = audit.Append(ctx, tx, audit.Event{Kind: audit.KindCRL, At: l.record.PublishedAt, By: "revocation", Body: map[string]any{
+			"issuer": l.record.Issuer, "number": l.record.Number, "entries": l.record.Entries,
+			"this_update": l.record.ThisUpdate, "next_update": l.record.NextUpdate,
+		}})
+		if err != nil {
+			return err
+		}
+		// A list is published, so that this is a moment which others can see: the log
+		// is signed up to here.
+		_, err = r.ca.Log().CheckpointIn(ctx, tx)
+		return err
+	})
+}
+
+// giveUp burns the number of a list that failed, unless it turns out to be
+// published ("it happened but we were told it failed").
+func (r *Register) giveUp(ctx context.Context, l *list, cause error) (*CRLRecord, error) {
+	ctx = context.WithoutCancel(ctx)
+	if rec, err := r.byNumber(ctx, l.record.Issuer, l.record.Number); err == nil {
+		return rec, nil
+	}
+	err := r.settle(ctx, l, ca.StateWrittenOff, cause)
+	if errors.Is(cause, errOvertaken) && err == nil {
+		return nil, cause
+	}
+	return nil, fmt.Errorf("list number %d: %w: %w", l.record.Number, ca.ErrUncertain, errors.Join(cause, err))
+}
+
+func (r *Register) settle(ctx context.Context, l *list, to ca.IntentState, cause error) error {
+	return r.store.Write(ctx, func(tx store.Tx) error { return r.ca.GiveUpIntent(ctx, tx, &l.intent, to, cause.Error()) })
+}
+
+// stillLast returns errOvertaken if the ledger has a revocation or a written-off
+// serial that the list lacks. Both only ever grow, so that counting is enough.
+func (l *list) stillLast(ctx context.Context, tx store.Tx) error {
+	n, err := covered(ctx, tx, l.record.Issuer)
+	if err == nil && n != l.covers {
+		err = errOvertaken
+	}
+	return err
+}
+
+// covered counts what a list of the authority must hold.
+func covered(ctx context.Context, tx store.Tx, issuer string) (int64, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT
+		(SELECT COUNT(*) FROM revocation WHERE issuer = $1 AND on_crl) +
+		(SELECT COUNT(*) FROM intent WHERE issuer = $2 AND state = 'written-off' AND kind = 'certificate')`, issuer, issuer).Scan(&n)
+	return n, err
+}
+
+// entriesOf is every entry of the authority's list. Expired certificates stay on
+// it: who looks back in time needs them, and nothing is gained by forgetting.
+func entriesOf(ctx context.Context, tx store.Tx, issuer string) ([]policy.CRLEntry, error) {
+	rows, err := tx.Query(ctx, `SELECT serial, revoked_at, reason FROM revocation WHERE issuer = $1 AND on_crl ORDER BY seq`, issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var entries []policy.CRLEntry
+	for rows.Next() {
+		var e policy.CRLEntry
+		var serial []byte
+		var at, reason int64
+		if err := rows.Scan(&serial, &at, &reason); err != nil {
+			return nil, err
+		}
+		copy(e.Serial[:], serial)
+		e.At, e.Reason = time.UnixMicro(at).UTC(), policy.Reason(reason)
+		entries = append(entries, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close()
+	lost, err := ca.WrittenOff(ctx, tx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range lost {
+		entries = append(entries, policy.CRLEntry{Serial: in.Serial, At: in.SettledAt, Reason: ca.WriteOffReason})
+	}
+	return entries, nil
+}
+
+// nextNumber is one more than any number given out, published or burned.
+func nextNumber(ctx context.Context, tx store.Tx, issuer string) (int64, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(number), 0) + 1 FROM intent WHERE issuer = $1 AND kind = 'crl'`, issuer).Scan(&n)
+	return n, err
+}
+
+// Current returns the newest published list of an authority, by name or name and
+// generation. The error wraps [ca.ErrNotFound] if there is none yet.
+func (r *Register) Current(ctx context.Context, issuer string) (*CRLRecord, error) {
+	a, err := r.ca.Authority(issuer)
+	if err == nil {
+		issuer = a.ID()
+	}
+	return r.one(ctx, `issuer = $1 ORDER BY number DESC LIMIT 1`, "CRL of "+issuer, issuer)
+}
+
+func (r *Register) byNumber(ctx context.Context, issuer string, number int64) (*CRLRecord, error) {
+	return r.one(ctx, `issuer = $1 AND number = $2`, fmt.Sprintf("CRL %d of %s", number, issuer), issuer, number)
+}
+
+func (r *Register) one(ctx context.Context, where, what string, args ...any) (*CRLRecord, error) {
+	var recs []*CRLRecord
+	err := r.store.Read(ctx, func(tx store.Tx) (err error) {
+		recs, err = crls(ctx, tx, where, args...)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	case len(recs) == 0:
+		return nil, fmt.Errorf("%s: %w", what, ca.ErrNotFound)
+	}
+	return recs[0], nil
+}
+
+// CRLs returns every published list of every authority, oldest first, one at a
+// time.
+func (r *Register) CRLs(ctx context.Context) iter.Seq2[*CRLRecord, error] {
+	return func(yield func(*CRLRecord, error) bool) {
+		issuer, number := "", int64(0)
+		for {
+			rec, err := r.one(ctx, `(issuer, number) > ($1, $2) ORDER BY issuer, number LIMIT 1`, "CRLs", issuer, number)
+			if errors.Is(err, ca.ErrNotFound) {
+				return
+			}
+			if !yield(rec, err) || err != nil {
+				return
+			}
+			issuer, number = rec.Issuer, rec.Number
+		}
+	}
+}
+
+func crls(ctx context.Context, tx store.Tx, where string, args ...any) ([]*CRLRecord, error) {
+	rows, err := tx.Query(ctx, `SELECT issuer, number, this_update, next_update, entries, published_at, der FROM crl WHERE `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var recs []*CRLRecord
+	for rows.Next() {
+		var rec CRLRecord
+		var this, next, published int64
+		if err := rows.Scan(&rec.Issuer, &rec.Number, &this, &next, &rec.Entries, &published, &rec.DER); err != nil {
+			return nil, err
+		}
+		rec.ThisUpdate, rec.NextUpdate = time.UnixMicro(this).UTC(), time.UnixMicro(next).UTC()
+		rec.PublishedAt = time.UnixMicro(published).UTC()
+		recs = append(recs, &rec)
+	}
+	return recs, rows.Err()
+}
+
+func (r *Register) at(point string) error {
+	if r.probe == nil {
+		return nil
+	}
+	return r.probe(point)
+}

@@ -1,0 +1,37 @@
+// Package revocation takes certificates out of use, and publishes the lists that
+// say so.
+//
+// # What it promises
+//
+// A revocation that returned is in the ledger with its audit record, and on every
+// CRL of its issuer from the next one on, for good: no list is ever published that
+// lacks a revocation recorded before it, and the first revocation of a serial is
+// never changed by a second ([Register.Revoke] returns the first).
+//
+// CRL numbers only rise. A number is given out by writing down the exact bytes of
+// the list that will carry it, as an intent with its audit record, before the key
+// is asked: the same order as for certificates, because a list is a signature of
+// a CA key like any other. A crash, or a revocation that overtakes the list while
+// it is signed, burns the number; a gap is no fault (RFC 5280, 5.2.3).
+//
+// Serials that package ca wrote off, because a signature may exist that nobody
+// holds, stand on the lists as revoked, with [ca.WriteOffReason].
+//
+// # Which lists there are
+//
+// The environment says which authorities publish a list and how often: the Issuing
+// OCA its Organisation CRL, the Root OCA its ARL, and the Issuing DCA a device CRL
+// in some environments. Where an authority has none, revoking one of its
+// certificates changes the Repository status only, and [Revocation.Says] says so.
+// Each generation of an authority has lists and numbers of its own, because each
+// has a key of its own.
+//
+// # What it refuses
+//
+// Suspension: there is no certificateHold and no removeFromCRL. Revoking a root,
+// which no list could express. Revoking in the future.
+//
+// Who may ask for a revocation, and who must agree, is decided above (package ra);
+// here it is done. Start at [Register.Revoke] and [Register.PublishCRL]; schedule.go says
+// when a list is due.
+package revocation
