@@ -56,15 +56,6 @@ type Coded struct {
 // String prints "noTrustAnchor (10)".
 func (c Coded) String() string { return fmt.Sprintf("%s (%d)", c.Name, c.Value) }
 
-// MarshalJSON writes role, keyUsage and cellUsage by name.
-func (c TrustAnchorCell) MarshalJSON() ([]byte, error) {
-	return json.Marshal(Tree{
-		{"remotePartyRole", c.Role.String()},
-		{"keyUsage", c.Usage.String()},
-		{"cellUsage", c.Cell.String()},
-	})
-}
-
 // Describe returns the header.
 func (h GroupingHeader) Describe() Tree {
 	t := Tree{
@@ -93,7 +84,7 @@ func (h GroupingHeader) Describe() Tree {
 		t = append(t, Field{"supplementaryOriginatorCounter", uint64(originator)})
 	}
 	if certificate != nil {
-		t = append(t, Field{"keyAgreementCertificate", describeCertificate(certificate)})
+		t = append(t, Field{"keyAgreementCertificate", Summarise(certificate)})
 	}
 	return t
 }
@@ -128,25 +119,18 @@ func (u *UpdateSecurityCredentials) Describe() Tree {
 		control = append(control, Field{"newRemotePartyFloorSeqNumber", uint64(*u.NewFloor)})
 	}
 	if u.SpecialistFloors != nil {
-		control = append(control, Field{"newRemotePartySpecialistFloorSeqNumber", describeSpecialist(u.SpecialistFloors)})
+		control = append(control, Field{"newRemotePartySpecialistFloorSeqNumber", u.SpecialistFloors})
 	}
 	if u.OtherChanges != nil {
-		control = append(control, Field{"otherRemotePartySeqNumberChanges", describeChanges(u.OtherChanges)})
+		control = append(control, Field{"otherRemotePartySeqNumberChanges", u.OtherChanges})
 	}
-	replacements := []Tree{}
-	for _, r := range u.Replacements {
-		replacements = append(replacements, Tree{
-			{"targetTrustAnchorCell", r.Cell},
-			{"replacementCertificate", describeCertificate(r.Certificate)},
-		})
-	}
-	path := []Tree{}
+	path := []CertificateSummary{}
 	for _, c := range u.Path {
-		path = append(path, describeCertificate(c))
+		path = append(path, Summarise(c))
 	}
 	t := Tree{
 		{"authorisingRemotePartyControl", control},
-		{"replacements", replacements},
+		{"replacements", list(u.Replacements)},
 		{"certificationPathCertificates", path},
 	}
 	if u.ExecuteAt != nil {
@@ -179,22 +163,11 @@ func (a *Alert) Describe() Tree {
 
 // Describe returns the outcome.
 func (o *UpdateOutcome) Describe() Tree {
-	cells := []Tree{}
-	for _, c := range o.Cells {
-		cells = append(cells, Tree{
-			{"affectedTrustAnchorCell", c.Cell},
-			{"statusCode", c.Status.coded()},
-			{"existingSubjectUniqueID", c.ExistingID},
-			{"existingSubjectKeyIdentifier", hex.EncodeToString(c.ExistingKeyID[:])},
-			{"replacingSubjectUniqueID", c.ReplacingID},
-			{"replacingSubjectKeyIdentifier", hex.EncodeToString(c.ReplacingKeyID[:])},
-		})
-	}
 	return Tree{
 		{"authorisingRemotePartySeqNumber", uint64(o.SeqNumber)},
 		{"credentialsReplacementMode", o.Mode.coded()},
-		{"remotePartySeqNumberChanges", describeChanges(o.Changes)},
-		{"replacementOutcomes", cells},
+		{"remotePartySeqNumberChanges", list(o.Changes)},
+		{"replacementOutcomes", list(o.Cells)},
 	}
 }
 
@@ -216,16 +189,7 @@ func (d *CredentialDetails) Describe() Tree {
 	for _, r := range d.Roles {
 		t := Tree{{"remotePartyRole", r.Role.String()}, {"statusCode", r.Status.coded()}}
 		if r.Status == StatusSuccess {
-			cells := []Tree{}
-			for _, c := range r.Credentials {
-				cells = append(cells, Tree{
-					{"keyUsage", c.Usage.String()},
-					{"cellUsage", c.Cell.String()},
-					{"subjectUniqueID", c.ID},
-					{"subjectKeyIdentifier", hex.EncodeToString(c.KeyID[:])},
-				})
-			}
-			t = append(t, Field{"currentSeqNumber", uint64(r.Counter)}, Field{"trustAnchorCells", cells})
+			t = append(t, Field{"currentSeqNumber", uint64(r.Counter)}, Field{"trustAnchorCells", list(r.Credentials)})
 		}
 		roles = append(roles, t)
 	}
@@ -245,7 +209,7 @@ func (c *IssueResponse) Describe() Tree {
 		t = append(t,
 			Field{"entityID", req.EntityID()},
 			Field{"keyUsage", req.Usage.String()},
-			Field{"keyIdentifier", keyID(policy.KeyIDOf(req.PublicKey))},
+			Field{"keyIdentifier", hexID(policy.KeyIDOf(req.PublicKey))},
 		)
 		if len(req.HardwareType) > 0 {
 			t = append(t, Field{"hardwareType", req.HardwareType.String()})
@@ -256,7 +220,7 @@ func (c *IssueResponse) Describe() Tree {
 
 // Describe returns what the certificate says.
 func (c *UpdateDeviceCertificate) Describe() Tree {
-	return Tree{{"certificate", describeCertificate(c.Certificate)}}
+	return Tree{{"certificate", Summarise(c.Certificate)}}
 }
 
 // Describe returns the result.
@@ -272,65 +236,19 @@ func (c *DeviceCertificateResponse) Describe() Tree {
 	if c.Certificate == nil {
 		return Tree{{"result", Coded{uint64(c.Result), c.Result.String()}}}
 	}
-	return Tree{{"certificate", describeCertificate(c.Certificate)}}
+	return Tree{{"certificate", Summarise(c.Certificate)}}
 }
 
 func (m ReplacementMode) coded() Coded { return Coded{uint64(m), m.String()} }
 func (s StatusCode) coded() Coded      { return Coded{uint64(s), s.String()} }
 
-func keyID(k policy.KeyID) string { return hex.EncodeToString(k[:]) }
-
 // executionTime prints a time as the wire has it.
 func executionTime(t time.Time) string { return t.UTC().Format(generalizedTime) }
 
-func describeSpecialist(floors []SpecialistFloor) []Tree {
-	list := []Tree{}
-	for _, f := range floors {
-		usage := fmt.Sprintf("usage %d", f.Usage)
-		if f.Usage == 0 {
-			usage = "prepaymentTopUp"
-		}
-		list = append(list, Tree{{"usage", usage}, {"seqNumber", uint64(f.Floor)}})
+// list makes an empty list of a nil one, which JSON would write as null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
 	}
-	return list
-}
-
-func describeChanges(changes []SeqNumberChange) []Tree {
-	list := []Tree{}
-	for _, c := range changes {
-		t := Tree{{"remotePartyRole", c.Role.String()}, {"floorSeqNumber", uint64(c.Floor)}}
-		if c.Specialist != nil {
-			t = append(t, Field{"specialistFloorSeqNumber", describeSpecialist(c.Specialist)})
-		}
-		list = append(list, t)
-	}
-	return list
-}
-
-// describeCertificate tells what a certificate says, or only how long it is if it
-// is none; Inspect says why.
-func describeCertificate(der []byte) Tree {
-	t := Tree{{"octets", len(der)}}
-	c, _, err := policy.ReadCertificate(der)
-	if err != nil {
-		return append(t, Field{"certificate", false})
-	}
-	if id, ok := c.EntityID(); ok {
-		t = append(t, Field{"entityID", id})
-	}
-	if role, ok := c.Role(); ok {
-		t = append(t, Field{"remotePartyRole", role.String()})
-	}
-	if c.Subject.CN != "" {
-		t = append(t, Field{"commonName", c.Subject.CN})
-	}
-	return append(t,
-		Field{"keyUsage", c.Usage.String()},
-		Field{"keyIdentifier", keyID(c.SubjectKeyID)},
-		Field{"issuer", c.Issuer.CN},
-		Field{"authorityKeyIdentifier", keyID(c.AuthorityKeyID)},
-		Field{"serial", c.Serial.String()},
-		Field{"notBefore", c.NotBefore.UTC().Format(time.RFC3339)},
-		Field{"notAfter", c.NotAfter.UTC().Format(time.RFC3339)},
-	)
+	return s
 }
