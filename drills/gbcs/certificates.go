@@ -107,7 +107,7 @@ func (c certificateCheck) path(where string, leaf *policy.Certificate, path []*p
 		}
 		err := policy.CheckPath(leaf, path, a.TrustAnchor, policy.PathOptions{Now: c.now, IgnoreTime: true})
 		if err == nil {
-			c.add(LevelInfo, FindingPathHolds, where, "leads to anchor %x (%s)", a.KeyID, a.source)
+			c.add(LevelInfo, FindingPathHolds, where, "leads to anchor %s (%s)", a.KeyID, a.source)
 			return
 		}
 		last = err
@@ -118,11 +118,11 @@ func (c certificateCheck) path(where string, leaf *policy.Certificate, path []*p
 	case last != nil:
 		c.add(LevelError, FindingNoTrustAnchor, where, "%v", last)
 	case top == leaf && inCommand:
-		c.add(LevelError, FindingNoTrustAnchor, where, "its issuer (authority key %x) is not in the path of the command", leaf.AuthorityKeyID)
+		c.add(LevelError, FindingNoTrustAnchor, where, "its issuer (authority key %s) is not in the path of the command", leaf.AuthorityKeyID)
 	case top == leaf:
-		c.add(LevelInfo, FindingAnchorNotGiven, where, "its issuer (authority key %x) was not given", leaf.AuthorityKeyID)
+		c.add(LevelInfo, FindingAnchorNotGiven, where, "its issuer (authority key %s) was not given", leaf.AuthorityKeyID)
 	default:
-		c.add(LevelInfo, FindingAnchorNotGiven, where, "its issuer is there, and that one's (authority key %x) was not given", top.AuthorityKeyID)
+		c.add(LevelInfo, FindingAnchorNotGiven, where, "its issuer is there, and that one's (authority key %s) was not given", top.AuthorityKeyID)
 	}
 }
 

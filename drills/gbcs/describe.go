@@ -209,7 +209,7 @@ func (c *IssueResponse) Describe() Tree {
 		t = append(t,
 			Field{"entityID", req.EntityID()},
 			Field{"keyUsage", req.Usage.String()},
-			Field{"keyIdentifier", hexID(policy.KeyIDOf(req.PublicKey))},
+			Field{"keyIdentifier", policy.KeyIDOf(req.PublicKey).String()},
 		)
 		if len(req.HardwareType) > 0 {
 			t = append(t, Field{"hardwareType", req.HardwareType.String()})

@@ -101,9 +101,9 @@ func (k *Keyring) verifySignature(m *Message) Verdict {
 	}
 	for _, key := range append(keys, others...) {
 		if m.VerifySignature(key.PublicKey) == nil {
-			reason := fmt.Sprintf("key %x from %s", key.keyID, key.source)
+			reason := fmt.Sprintf("key %s from %s", key.keyID, key.source)
 			if key.certificate != nil {
-				reason = fmt.Sprintf("certificate %s, key %x, of %s", key.source, key.keyID, originator)
+				reason = fmt.Sprintf("certificate %s, key %s, of %s", key.source, key.keyID, originator)
 			}
 			return Verdict{Result: ResultValid, Reason: reason, Source: key.source, KeyID: key.keyID}
 		}

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"smki.example/policy"
@@ -275,7 +274,7 @@ type anchor struct {
 }
 
 func anchorOf(c *policy.Certificate, source string) anchor {
-	return anchor{policy.TrustAnchor{PublicKey: c.PublicKey, KeyID: policy.KeyIDOf(c.PublicKey), Subject: slices.Clone(c.RawSubject)}, source}
+	return anchor{policy.AnchorOf(c), source}
 }
 
 // contingencyKeys returns the contingency public keys that the symmetric key of

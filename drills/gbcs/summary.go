@@ -1,7 +1,6 @@
 package gbcs
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -75,7 +74,7 @@ func (r Replacement) MarshalJSON() ([]byte, error) {
 
 // String prints "supplier keyAgreement: success (0): EUI key -> EUI key".
 func (c CellOutcome) String() string {
-	return fmt.Sprintf("%s: %s: %s %x -> %s %x", c.Cell, c.Status.coded(), c.ExistingID, c.ExistingKeyID, c.ReplacingID, c.ReplacingKeyID)
+	return fmt.Sprintf("%s: %s: %s %s -> %s %s", c.Cell, c.Status.coded(), c.ExistingID, c.ExistingKeyID, c.ReplacingID, c.ReplacingKeyID)
 }
 
 // MarshalJSON writes the fields under their names in the specification.
@@ -84,9 +83,9 @@ func (c CellOutcome) MarshalJSON() ([]byte, error) {
 		{"affectedTrustAnchorCell", c.Cell},
 		{"statusCode", c.Status.coded()},
 		{"existingSubjectUniqueID", c.ExistingID},
-		{"existingSubjectKeyIdentifier", hexID(c.ExistingKeyID)},
+		{"existingSubjectKeyIdentifier", c.ExistingKeyID.String()},
 		{"replacingSubjectUniqueID", c.ReplacingID},
-		{"replacingSubjectKeyIdentifier", hexID(c.ReplacingKeyID)},
+		{"replacingSubjectKeyIdentifier", c.ReplacingKeyID.String()},
 	})
 }
 
@@ -96,7 +95,7 @@ func (c Credential) String() string {
 	if c.Cell != CellManagement {
 		s += " " + c.Cell.String()
 	}
-	return fmt.Sprintf("%s: %s %x", s, c.ID, c.KeyID)
+	return fmt.Sprintf("%s: %s %s", s, c.ID, c.KeyID)
 }
 
 // MarshalJSON writes the fields under their names in the specification.
@@ -105,11 +104,9 @@ func (c Credential) MarshalJSON() ([]byte, error) {
 		{"keyUsage", c.Usage.String()},
 		{"cellUsage", c.Cell.String()},
 		{"subjectUniqueID", c.ID},
-		{"subjectKeyIdentifier", hexID(c.KeyID)},
+		{"subjectKeyIdentifier", c.KeyID.String()},
 	})
 }
-
-func hexID(k policy.KeyID) string { return hex.EncodeToString(k[:]) }
 
 // A CertificateSummary is what a certificate in a message says. Certificate is
 // nil if the octets are none.
@@ -143,7 +140,7 @@ func (s CertificateSummary) String() string {
 	if c.Subject.CN != "" {
 		who = append(who, fmt.Sprintf("%q", c.Subject.CN))
 	}
-	return fmt.Sprintf("%s, %s, key %x, issuer %q %x, serial %s, %s to %s", strings.Join(who, " "), c.Usage, c.SubjectKeyID,
+	return fmt.Sprintf("%s, %s, key %s, issuer %q %s, serial %s, %s to %s", strings.Join(who, " "), c.Usage, c.SubjectKeyID,
 		c.Issuer.CN, c.AuthorityKeyID, c.Serial, c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly))
 }
 
@@ -165,9 +162,9 @@ func (s CertificateSummary) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(append(t,
 		Field{"keyUsage", c.Usage.String()},
-		Field{"subjectKeyIdentifier", hexID(c.SubjectKeyID)},
+		Field{"subjectKeyIdentifier", c.SubjectKeyID.String()},
 		Field{"issuer", c.Issuer.CN},
-		Field{"authorityKeyIdentifier", hexID(c.AuthorityKeyID)},
+		Field{"authorityKeyIdentifier", c.AuthorityKeyID.String()},
 		Field{"serial", c.Serial.String()},
 		Field{"notBefore", c.NotBefore.UTC().Format(time.RFC3339)},
 		Field{"notAfter", c.NotAfter.UTC().Format(time.RFC3339)},
