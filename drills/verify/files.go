@@ -1,0 +1,177 @@
+package verify
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// The three files that a seal cannot list, because they come after it.
+const (
+	journalFile    = "journal.jsonl"
+	checkpointFile = "checkpoint.txt"
+	sumsFile       = "SHA256SUMS"
+)
+
+// An audit is one walk through one pack. Each step leaves what the next needs;
+// a step whose ground did not hold says so and does not guess.
+type audit struct {
+	dir     string
+	options Options
+	result  *Result
+
+	files   map[string]string // name -> SHA-256 in hex, of what lies in the folder
+	entries []entry
+	head    [32]byte // tree hash over all entries
+	heads   map[string]int64
+}
+
+var sumsLine = regexp.MustCompile(`^([0-9a-f]{64})  ([!-~]+)$`)
+
+// errGround is the reason of a step that stands on one that did not hold.
+var errGround = errors.New("not checked, because the journal could not be read")
+
+// sums compares the folder with SHA256SUMS, both ways: every file listed is
+// there with its hash, and every file there is listed.
+func (a *audit) sums() (string, error) {
+	found, err := a.hashFolder()
+	if err != nil {
+		return "", err
+	}
+	a.files = found
+	text, err := os.ReadFile(filepath.Join(a.dir, sumsFile))
+	if err != nil {
+		return "", fmt.Errorf("%s is missing: this pack was never sealed, or the file was taken away", sumsFile)
+	}
+	if len(text) == 0 || text[len(text)-1] != '\n' {
+		return "", fmt.Errorf("%s is cut off in its last line", sumsFile)
+	}
+	listed := map[string]string{}
+	scanner := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; scanner.Scan(); n++ {
+		m := sumsLine.FindStringSubmatch(scanner.Text())
+		if m == nil {
+			return "", fmt.Errorf("%s line %d is not a SHA-256 sum and a file name", sumsFile, n)
+		}
+		if _, twice := listed[m[2]]; twice {
+			return "", fmt.Errorf("%s lists %q twice", sumsFile, m[2])
+		}
+		listed[m[2]] = m[1]
+	}
+	for _, name := range slices.Sorted(maps.Keys(listed)) {
+		switch got, there := found[name]; {
+		case !there:
+			return "", fmt.Errorf("%q is listed and missing", name)
+		case got != listed[name]:
+			return "", fmt.Errorf("%q was changed: its SHA-256 is not the one listed", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if _, is := listed[name]; !is && name != sumsFile {
+			return "", fmt.Errorf("%q lies in the pack and is not listed", name)
+		}
+	}
+	return fmt.Sprintf("%d files, none missing, none added", len(listed)), nil
+}
+
+// hashFolder hashes every plain file; anything else in the folder is an error,
+// since a link could show a reader another file than the one that was sealed.
+func (a *audit) hashFolder() (map[string]string, error) {
+	found := map[string]string{}
+	err := filepath.WalkDir(a.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(a.dir, path)
+		if err != nil {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%q is no plain file", name)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		found[filepath.ToSlash(name)] = hexSum(content)
+		return nil
+	})
+	return found, err
+}
+
+// seal compares the folder with the journal's last entry. The checksums bind
+// the files to a list that anyone can write anew; the seal binds them to the
+// head.
+func (a *audit) seal() (string, error) {
+	if len(a.entries) == 0 {
+		return "", errGround
+	}
+	last := a.entries[len(a.entries)-1]
+	if last.Kind != "seal" {
+		return "", fmt.Errorf("the last entry is a %q and no seal: the drill broke off, or its end was cut", last.Kind)
+	}
+	for _, e := range a.entries[:len(a.entries)-1] {
+		if e.Kind == "seal" {
+			return "", fmt.Errorf("entry %d is a seal with entries after it", e.Seq)
+		}
+	}
+	var body struct {
+		Files []struct {
+			Name   string `json:"name"`
+			SHA256 string `json:"sha256"`
+		} `json:"files"`
+	}
+	if err := json.Unmarshal(last.Body, &body); err != nil {
+		return "", fmt.Errorf("entry %d: the seal cannot be read: %v", last.Seq, err)
+	}
+	sealed := map[string]bool{}
+	for _, f := range body.Files {
+		switch got, there := a.files[f.Name]; {
+		case sealed[f.Name]:
+			return "", fmt.Errorf("the seal lists %q twice", f.Name)
+		case !there:
+			return "", fmt.Errorf("%q was sealed and is missing", f.Name)
+		case got != f.SHA256:
+			return "", fmt.Errorf("%q is not the file that was sealed", f.Name)
+		}
+		sealed[f.Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.files)) {
+		if !sealed[name] && name != journalFile && name != checkpointFile && name != sumsFile {
+			return "", fmt.Errorf("%q came after the seal", name)
+		}
+	}
+	return fmt.Sprintf("%d files bound to the journal", len(sealed)), nil
+}
+
+// named returns the files whose names begin with prefix and end with suffix.
+func (a *audit) named(prefix, suffix string) []string {
+	var names []string
+	for name := range a.files {
+		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (a *audit) read(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(a.dir, filepath.FromSlash(name)))
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

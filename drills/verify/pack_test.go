@@ -1,0 +1,177 @@
+package verify_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"smki.example/drills/journal"
+	"smki.example/policy"
+	"smki.example/policy/policytest"
+)
+
+// A pack is written here with the real journal and the smallest drill that can
+// open a key: one question, one decision, one opening, one command. Each field
+// bends one thing; the zero value is an honest record.
+type pack struct {
+	silence        bool // silence chose the option that opens the key
+	unassessed     bool // a factor that shall be weighed was not
+	noQuestion     bool
+	otherOption    bool // the choice was not among the options
+	shares         int  // given; 0 means enough
+	noCustody      bool
+	count          int  // allowed; 0 means enough
+	untold         bool // the command stands in no keyuse entry
+	otherDecision  bool // the authorisation names another hash
+	strangersNote  bool // the authorisation is signed by somebody else
+	uses           int  // said at closing; 0 means the truth
+	wrongSignature bool // the command is signed by another key
+	noOutcome      bool
+	noSeal         bool
+}
+
+var (
+	began     = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	device    = policy.EntityID{0x00, 0xdb, 0x12, 0x34, 0, 0, 0, 1}
+	recovery  = policy.EntityID{0x90, 0xb3, 0xd5, 0x1f, 0x30, 0, 0, 1}
+	fillingAt = time.Minute
+)
+
+// written is a pack on disk, with what would stand in the minutes.
+type written struct {
+	dir, key, closing, atDecision string
+}
+
+func (p pack) write(t *testing.T) written {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{"certs", "crls", "messages", "keys"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
+	}
+	key, err := journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
+	require.NoError(t, err)
+	j, err := journal.Create(filepath.Join(dir, journal.FileName), journal.Config{Key: key, RunID: "run-1", Clock: func() time.Time { return began }})
+	require.NoError(t, err)
+	add := func(kind journal.Kind, body any) (int64, string) {
+		seq, hash, err := j.Append(kind, fillingAt, body)
+		require.NoError(t, err)
+		return seq, hash
+	}
+	w := written{dir: dir, key: key.Fingerprint()}
+	add(journal.KindStart, journal.Start{Run: "run-1", Scenario: "S02", RecordKey: key.Fingerprint(), Verifier: key.Verifier()})
+
+	options := []journal.Option{{Name: "required", Opens: "recovery"}, {Name: "not required"}}
+	factors := []journal.Factor{{ID: "evidence", Force: "shall"}, {ID: "others", Force: "may"}}
+	question := int64(1)
+	if !p.noQuestion {
+		question, _ = add(journal.KindQuestion, journal.Question{Decision: "recovery key", Body: "pma", Options: options, Factors: factors})
+	}
+	decision := journal.Decision{Decision: "recovery key", Question: question, Options: options, Chosen: "required", Opens: "recovery",
+		Answered: "members", Factors: factors, Assessed: []journal.Assessment{{Factor: "evidence", Finding: "confirmed"}}}
+	if p.silence {
+		decision.Answered = "silence"
+	}
+	if p.unassessed {
+		decision.Assessed = nil
+	}
+	if p.otherOption {
+		decision.Options = options[1:]
+	}
+	seq, hash := add(journal.KindDecision, decision)
+	w.atDecision = j.Words()
+
+	message, digest := p.command(t, dir)
+	allowed := max(p.count, 1)
+	if p.count < 0 {
+		allowed = 0
+	}
+	named := hash
+	if p.otherDecision {
+		named = digest
+	}
+	signer := key
+	if p.strangersNote {
+		signer, err = journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
+		require.NoError(t, err)
+	}
+	note, err := signer.Note(fmt.Sprintf("authorisation a1\nkey recovery-1\ncount %d\ndecision %s\n", allowed, named))
+	require.NoError(t, err)
+	if !p.noCustody {
+		given := p.shares
+		if given == 0 {
+			given = 3
+		}
+		shares := []map[string]any{}
+		for i := range 5 {
+			shares = append(shares, map[string]any{"custodian": fmt.Sprintf("custodian %d", i+1), "given": i < given})
+		}
+		add(journal.KindCustody, map[string]any{"key": "recovery-1", "authorisation": "a1", "count": allowed, "decision": seq,
+			"decision_hash": named, "note": string(note), "needed": 3, "shares": shares, "opened": true})
+	}
+	uses := 0
+	if !p.untold {
+		uses = 1
+		add(journal.KindKeyUse, map[string]any{"key": "recovery-1", "number": 1, "digest": digest, "authorisation": "a1", "decision": seq, "decision_hash": named})
+	}
+	add(journal.KindMessage, map[string]any{"file": "messages/000001.hex", "sha256": hexSum(message)})
+	if !p.noCustody {
+		add(journal.KindCustody, map[string]any{"key": "recovery-1", "authorisation": "a1", "closed": true, "uses": uses + p.uses})
+	}
+	if !p.noOutcome {
+		add(journal.KindOutcome, journal.Outcome{Outcome: "finished", Finding: "held"})
+	}
+	summary, err := json.Marshal(map[string]string{"run": "run-1", "scenario": "S02", "outcome": "finished", "finding": "held", "record_key": key.Fingerprint()})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "summary.json"), summary, 0o644))
+	if p.noSeal {
+		require.NoError(t, j.WriteCheckpoint(filepath.Join(dir, journal.CheckpointName)))
+		require.NoError(t, j.Close())
+	} else {
+		require.NoError(t, j.Seal(fillingAt))
+	}
+	w.closing = j.Words()
+	return w
+}
+
+// command writes the certificates and one CS02b command of mode 8, whose payload
+// nobody here reads, and returns the file's content and the digest signed.
+func (p pack) command(t *testing.T, dir string) (file []byte, digest string) {
+	t.Helper()
+	h := policytest.NewHierarchy(t)
+	certificate, key := h.Organisation(t, policy.RoleRecovery, recovery, policy.UsageDigitalSignature)
+	for name, c := range map[string]*policy.Certificate{
+		"root-oca": h.RootOCA.Certificate, "issuing-oca": h.IssuingOCA.Certificate, "recovery": certificate,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "certs", name+".pem"), c.PEM(), 0o644))
+	}
+	signed := append([]byte{0x09, 0x01, 0, 0, 0, 0, 0, 0, 0, 7, 0x08}, recovery[:]...)
+	signed = append(append(signed, 0x08), device[:]...)
+	signed = append(signed, 0x00, 0x02, 0x01, 0x08, 0x02, 0x30, 0x00)
+	sum := sha256.Sum256(signed)
+	if p.wrongSignature {
+		key = policytest.NewKey(t)
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	require.NoError(t, err)
+	signature := make([]byte, 64)
+	r.FillBytes(signature[:32])
+	s.FillBytes(signature[32:])
+	message := append(append([]byte{0xdf}, signed...), 0x40)
+	file = []byte(hex.EncodeToString(append(message, signature...)) + "\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "messages", "000001.hex"), file, 0o644))
+	return file, hex.EncodeToString(sum[:])
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,154 @@
+package verify_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"smki.example/drills/verify"
+)
+
+func check(t *testing.T, dir string, o verify.Options) *verify.Result {
+	t.Helper()
+	r, err := verify.Pack(dir, o)
+	require.NoError(t, err)
+	return r
+}
+
+func TestHonestRecord(t *testing.T) {
+	t.Parallel()
+	w := pack{}.write(t)
+
+	plain := check(t, w.dir, verify.Options{})
+	require.True(t, plain.Intact, plain.Verdict())
+	require.False(t, plain.Bound)
+	require.Equal(t, "intact; signer not checked (give --key or --head from the minutes)", plain.Verdict())
+	require.Equal(t, "finished", plain.Outcome)
+	require.Equal(t, "held", plain.Finding)
+
+	for _, o := range []verify.Options{
+		{Key: w.key},
+		{Head: w.closing},
+		{Head: strings.ToLower(strings.ReplaceAll(w.closing, "-", " "))},
+		{Key: strings.ToUpper(w.key), Head: w.atDecision},
+	} {
+		r := check(t, w.dir, o)
+		require.True(t, r.Intact, r.Verdict())
+		require.True(t, r.Bound)
+	}
+}
+
+// The words of a decision, alone, let everything after it be written anew.
+func TestEarlierWordsAreNotEnough(t *testing.T) {
+	t.Parallel()
+	w := pack{}.write(t)
+	r := check(t, w.dir, verify.Options{Head: w.atDecision})
+	require.False(t, r.Intact)
+	require.Contains(t, r.Verdict(), "bind nothing after it")
+}
+
+// Whoever holds a pack can write another and sign it with a key of his own. Only
+// what stands outside the pack shows it.
+func TestWhollyRewrittenRecord(t *testing.T) {
+	t.Parallel()
+	minutes, forged := pack{}.write(t), pack{}.write(t)
+	require.True(t, check(t, forged.dir, verify.Options{}).Intact, "a forgery is a record like any other to somebody without the minutes")
+	require.Contains(t, check(t, forged.dir, verify.Options{Key: minutes.key}).Verdict(), "NOT INTACT: binding")
+	require.Contains(t, check(t, forged.dir, verify.Options{Head: minutes.closing}).Verdict(), "NOT INTACT: binding")
+	require.Contains(t, check(t, forged.dir, verify.Options{Head: "not a word"}).Verdict(), "nearest")
+}
+
+func TestBentRecords(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		why  string
+		pack pack
+		want string
+	}{
+		{"silence never opens a key", pack{silence: true}, `silence opened "recovery"`},
+		{"a factor that shall be weighed was not", pack{unassessed: true}, `factor "evidence" not assessed`},
+		{"an answer without a question", pack{noQuestion: true}, "never asked"},
+		{"an answer that was no option", pack{otherOption: true}, "which was no option"},
+		{"too few custodians", pack{shares: 2}, "2 shares of the 3 needed"},
+		{"a key used with nobody holding it open", pack{noCustody: true}, "no custodians held it open"},
+		{"more signatures than allowed", pack{count: -1}, "1 signatures, the authorisation allows 0"},
+		{"a command of the Recovery key that no entry tells of", pack{untold: true}, "no decision accounts for"},
+		{"an authorisation for another decision", pack{otherDecision: true}, "names another decision"},
+		{"an authorisation by somebody else", pack{strangersNote: true}, "not signed by the record key"},
+		{"the token made more signatures than were told", pack{uses: 1}, "made 2 signatures, the record accounts for 1"},
+		{"a command signed by a stranger's key", pack{wrongSignature: true}, "verifies its signature"},
+		{"a drill that broke off", pack{noOutcome: true}, "no outcome"},
+		{"a pack that was never sealed", pack{noSeal: true}, "never sealed"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			t.Parallel()
+			r := check(t, row.pack.write(t).dir, verify.Options{})
+			require.False(t, r.Intact)
+			require.Contains(t, r.Verdict(), row.want)
+		})
+	}
+}
+
+// One octet changed anywhere, one file more or one file less: found, without
+// anything from outside the pack.
+func TestOneOctetAnywhere(t *testing.T) {
+	t.Parallel()
+	w := pack{}.write(t)
+	err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		original, err := os.ReadFile(path)
+		require.NoError(t, err)
+		step := max(1, len(original)/60)
+		for i := 0; i < len(original); i += step {
+			changed := bytes.Clone(original)
+			changed[i] ^= 0x01
+			require.NoError(t, os.WriteFile(path, changed, 0o644))
+			require.False(t, check(t, w.dir, verify.Options{}).Intact, "%s, octet %d", path, i)
+		}
+		require.NoError(t, os.WriteFile(path, original[:len(original)-1], 0o644))
+		require.False(t, check(t, w.dir, verify.Options{}).Intact, "%s cut by one octet", path)
+		require.NoError(t, os.Remove(path))
+		require.False(t, check(t, w.dir, verify.Options{}).Intact, "%s taken away", path)
+		return os.WriteFile(path, original, 0o644)
+	})
+	require.NoError(t, err)
+	require.True(t, check(t, w.dir, verify.Options{}).Intact, "the pack is as it was")
+
+	added := filepath.Join(w.dir, "certs", "another.pem")
+	require.NoError(t, os.WriteFile(added, []byte("x"), 0o644))
+	require.Contains(t, check(t, w.dir, verify.Options{}).Verdict(), "not listed")
+	require.NoError(t, os.Remove(added))
+	require.NoError(t, os.Symlink("/dev/null", added))
+	require.Contains(t, check(t, w.dir, verify.Options{}).Verdict(), "no plain file")
+}
+
+// A change that the changer covers up in SHA256SUMS still breaks the seal.
+func TestSumsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	w := pack{}.write(t)
+	path := filepath.Join(w.dir, "summary.json")
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	after := append(bytes.TrimSpace(before), '\n', '\n')
+	require.NoError(t, os.WriteFile(path, after, 0o644))
+	sums, err := os.ReadFile(filepath.Join(w.dir, "SHA256SUMS"))
+	require.NoError(t, err)
+	sums = bytes.Replace(sums, []byte(hexSum(before)), []byte(hexSum(after)), 1)
+	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "SHA256SUMS"), sums, 0o644))
+	require.Contains(t, check(t, w.dir, verify.Options{}).Verdict(), "NOT INTACT: seal")
+}
+
+func TestNoPack(t *testing.T) {
+	t.Parallel()
+	_, err := verify.Pack(filepath.Join(t.TempDir(), "none"), verify.Options{})
+	require.ErrorContains(t, err, "opening the pack")
+	empty := check(t, t.TempDir(), verify.Options{})
+	require.False(t, empty.Intact)
+}
