@@ -9,52 +9,6 @@ import (
 	"smki.example/policy"
 )
 
-// A pendingCommand is a future dated command whose signature and MAC have been
-// checked and which waits for its time.
-type pendingCommand struct {
-	role   policy.RemotePartyRole
-	code   gbcs.MessageCode
-	header gbcs.GroupingHeader
-	update *gbcs.UpdateSecurityCredentials
-}
-
-// updateLocked carries out, keeps or cancels. A kept command replaces one of the
-// same role and mode that waits already.
-func (d *Device) updateLocked(h gbcs.GroupingHeader, p *gbcs.UpdateSecurityCredentials, c Command, check *Check) gbcs.Payload {
-	if p.Cancels() {
-		d.cancelLocked(check.Role, h.MessageCode)
-		check.Effect = Cancelled
-		return &gbcs.CommandResponse{}
-	}
-	if p.ExecuteAt != nil && p.ExecuteAt.After(check.At) {
-		d.cancelLocked(check.Role, h.MessageCode)
-		d.scheduleLocked(event{at: *p.ExecuteAt, command: c, kept: &pendingCommand{check.Role, h.MessageCode, h, p}})
-		check.Effect = Kept
-		return &gbcs.CommandResponse{}
-	}
-	return &gbcs.CommandResponse{Outcome: d.applyLocked(p, check)}
-}
-
-// executeKeptLocked carries out a future dated command when its time has come
-// and returns the alert that reports it. Certificates are checked now and not
-// when the command arrived, against the cells as they are now; its signature is
-// not checked again, although the key that made it may have left its cell.
-func (d *Device) executeKeptLocked(now time.Time, k *pendingCommand) ([]byte, Check, error) {
-	check := Check{
-		At: now, Code: k.code, Originator: k.header.Originator, Counter: k.header.Counter,
-		Role: k.role, IsAlert: true,
-	}
-	outcome := d.applyLocked(k.update, &check)
-	alert := &gbcs.Alert{Code: gbcs.AlertFutureDatedActioned, ExecutedAt: now, Outcome: *outcome}
-	if check.Effect != Executed {
-		alert.Code = gbcs.AlertFutureDatedNotActioned
-	}
-	check.Alerts = append(check.Alerts, alert.Code)
-	d.last = Outcome{At: now, Word: check.Effect.String(), Reason: check.Reason()}
-	octets, err := d.alertLocked(k, alert)
-	return octets, check, err
-}
-
 // applyLocked is the heart of the device: each replacement is checked and
 // written on its own, without roll-back, then the floors are set (public test
 // messages). The root comes first, because the other certificates may lead to

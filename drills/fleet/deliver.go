@@ -120,6 +120,7 @@ func (d *Device) deliver(now time.Time, out *Delivery) {
 	case Late:
 		out.At, out.Fate = now.Add(d.Delay), OnItsWay
 		d.scheduleLocked(event{at: out.At, command: out.Command})
+		d.last = Outcome{At: now, Word: OnItsWay.String(), Reason: fmt.Sprintf("late by %v", d.Delay)}
 	default:
 		out.At, out.Fate = now, Handled
 		out.Answer, out.Check, out.Err = d.receiveLocked(now, out.Command)
@@ -155,6 +156,10 @@ func (f *Fleet) Next() (time.Time, bool) {
 	}
 	return earliest, found
 }
+
+// Waiting returns how many events wait on devices: late commands and future
+// dated ones.
+func (f *Fleet) Waiting() int { return int(f.waiting.Load()) }
 
 // Advance carries out every event up to and including a time: late commands
 // arrive, future dated ones are executed. It returns what they led to, ordered

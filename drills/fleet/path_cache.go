@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/binary"
@@ -53,7 +54,9 @@ func (p *pathCache) parse(der []byte) (*policy.Certificate, error) {
 	if ok {
 		return known.certificate, known.err
 	}
-	c, err := policy.ParseCertificate(der)
+	// A certificate keeps the octets it was read from; a copy keeps the rest of
+	// the message out of memory.
+	c, err := policy.ParseCertificate(bytes.Clone(der))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.parsed) >= cacheBound {

@@ -68,6 +68,11 @@ type Settings struct {
 	// ReadsCount makes a command that only reads advance the counter too.
 	ReadsCount bool
 
+	// KeptNeedsKey makes a device drop a future dated command at its time if the
+	// cell that authorised it holds another key by then. Without it an attacker
+	// could leave a command behind that undoes a recovery.
+	KeptNeedsKey bool
+
 	// MalformedThreshold is the number of refused commands after which a device
 	// reports 8F60, unusual number of malformed or out-of-order commands. Zero
 	// switches the report off.
@@ -86,6 +91,7 @@ func DefaultSettings() Settings {
 		FloorsAfterFailure: true,
 		FloorsMayLower:     true,
 		ReadsCount:         true,
+		KeptNeedsKey:       true,
 		MalformedThreshold: 3,
 	}
 }
@@ -112,7 +118,7 @@ func (s Settings) List() []Setting {
 		{"certificate that does not fit the cell", s.WrongUse.String(), MarkInference, "no test message shows it"},
 		{"command that fails as a whole", refusalWords(s.AlertOnRefusal), MarkInference, "GBCS names the alert codes; no test message shows the octets"},
 		{"floors when a cell failed", onOff(s.FloorsAfterFailure), MarkTested, "public answer with a failed cell reports the floors"},
-		{"floor may put a counter back", onOff(s.FloorsMayLower), MarkInference, "GBCS v0.8.1 p.179 sets floors on change of control"},
+		{"floor may put a counter back", onOff(s.FloorsMayLower), MarkInference, "GBCS v0.8.1 p.179 sets floors on change of control; one for the signing role without a new key invites a replay"},
 		{"prepayment counter", "apart from the management counter of its role", MarkKnowledge, "specialist floors exist"},
 		{"commands that only read advance the counter", onOff(s.ReadsCount), MarkInference, "each command carries a counter"},
 		{"unusual number of refused commands", threshold, MarkInference, "code 8F60 is named; its threshold is not public"},
@@ -120,6 +126,7 @@ func (s Settings) List() []Setting {
 		{"contingency command", "our reading: cell root, RFC 5649 wrap, RFC 5934 extension", MarkInference, "no public sample"},
 		{"device certificates and requests", "commanded by the party in the supplier's signing cell", MarkInference, "test messages show the supplier only"},
 		{"pending future dated commands", "one for each authorising role, the later replaces the earlier", MarkInference, "test messages show one"},
+		{"kept command whose authorising cell has another key by then", keptWords(s.KeptNeedsKey), MarkInference, "no test message shows it"},
 		{"inventory states", "Recovery while a broker certificate stands in a party's cell, then Recovered", MarkInference, "DUIS 5.4 has the names only"},
 	}
 }
@@ -129,6 +136,13 @@ func onOff(b bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+func keptWords(needsKey bool) string {
+	if needsKey {
+		return "not actioned, alert 8F67"
+	}
+	return "carried out"
 }
 
 func refusalWords(alert bool) string {
