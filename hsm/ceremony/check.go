@@ -71,6 +71,9 @@ func (c *checker) people() {
 		}
 	}
 	for _, r := range c.s.Roles {
+		if !roleName.MatchString(r.Name) {
+			c.failAt(r.Pos, "role %q: a role is named in small letters, digits and single spaces", r.Name)
+		}
 		if r.Duty == "" {
 			c.failAt(r.Pos, "role %q: say in words what its duty is", r.Name)
 		}
@@ -102,7 +105,7 @@ func (c *checker) certificates() {
 				c.failAt(cert.Pos, "%skey %q is already in certificate %q; a key is in one certificate", what, cert.Key, other)
 			}
 			holder[cert.Key] = cert.Name
-			if k, _ := c.s.key(cert.Key); k.Use != "sign" && cert.Profile.Authority() {
+			if k, _ := c.s.key(cert.Key); k.Use == "derive" && cert.Profile.Authority() {
 				c.failAt(cert.Pos, "%skey %q is made to %s; an authority's key must sign", what, cert.Key, k.Use)
 			}
 		}
@@ -169,7 +172,7 @@ func (c *checker) issuer(cert Certificate, what string) {
 		return
 	}
 	if issuer, _ := c.s.certificate(cert.Issuer); issuer.Profile != cert.Profile.Issuer() {
-		c.failAt(cert.Pos, "%sissuer %q is a %s; a %s is signed by a %s", what, cert.Issuer, issuer.Profile, cert.Profile, cert.Profile.Issuer())
+		c.failAt(cert.Pos, "%sissuer %q has profile %s; profile %s is signed by %s", what, cert.Issuer, issuer.Profile, cert.Profile, cert.Profile.Issuer())
 	}
 }
 

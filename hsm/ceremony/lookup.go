@@ -9,6 +9,9 @@ import (
 // fileName is what certificate names look like: they become file names.
 var fileName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
+// roleName is what role names look like: custodians' shares are filed under them.
+var roleName = regexp.MustCompile(`^[a-z][a-z0-9]*( [a-z0-9]+)*$`)
+
 func namesOf[T any](list []T, name func(T) string) []string {
 	names := make([]string, len(list))
 	for i, v := range list {
