@@ -43,14 +43,15 @@ type Inject struct {
 // Notify is a duty to tell somebody. Told is when it was done, empty if it was
 // not; Met says whether that was within the limit.
 type Notify struct {
-	Step   string `json:"step"`
-	Whom   string `json:"whom"`
-	From   string `json:"from,omitempty"`
-	Due    string `json:"due,omitempty"`
-	Told   string `json:"told,omitempty"`
-	Met    bool   `json:"met"`
-	Phase  string `json:"phase"` // "due", then "told"
-	Source string `json:"source,omitempty"`
+	Step  string `json:"step"`
+	Whom  string `json:"whom"`
+	From  string `json:"from,omitempty"`
+	Due   string `json:"due,omitempty"`
+	Told  string `json:"told,omitempty"`
+	Met   bool   `json:"met"`
+	Phase string `json:"phase"` // "due", then "told"
+	// Procedure is the step of the procedure pack that this carries out.
+	Procedure string `json:"procedure,omitempty"`
 }
 
 // Question is put to a body, and in the record before anybody answers.
@@ -142,7 +143,9 @@ type Act struct {
 	Phase  string            `json:"phase"`
 	Begin  int64             `json:"begin,omitempty"` // number of the begin entry
 	Result string            `json:"result,omitempty"`
-	Error  string            `json:"error,omitempty"`
+	// Procedure is the step of the procedure pack that this carries out.
+	Procedure string `json:"procedure,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // Skip is a step that did not come up, and why.

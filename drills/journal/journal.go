@@ -105,43 +105,70 @@ func Create(path string, c Config) (*Journal, error) {
 // other error is final: part of a line may be on disk, so every later call
 // returns the same error.
 func (j *Journal) Append(kind Kind, at time.Duration, v any) (seq int64, hash string, err error) {
+	seq, hash, _, err = j.append(kind, at, v)
+	return seq, hash, err
+}
+
+func (j *Journal) append(kind Kind, at time.Duration, v any) (seq int64, hash string, line []byte, err error) {
 	body, err := Canonical(v)
 	if err != nil {
-		return 0, "", fmt.Errorf("appending %q: %w", kind, err)
+		return 0, "", nil, fmt.Errorf("appending %q: %w", kind, err)
 	}
 	if body[0] != '{' {
-		return 0, "", fmt.Errorf("appending %q: journal: internal error: the body is not an object", kind)
+		return 0, "", nil, fmt.Errorf("appending %q: journal: internal error: the body is not an object", kind)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.err != nil {
-		return 0, "", fmt.Errorf("appending %q: %w", kind, j.err)
+		return 0, "", nil, fmt.Errorf("appending %q: %w", kind, j.err)
 	}
 	e := Entry{Seq: j.seq + 1, Prev: j.prev, At: at, Wall: j.clock().UTC(), Kind: kind, Body: body}
-	line, hash, err := e.encode()
+	line, hash, err = e.encode()
 	if err != nil {
-		return 0, "", fmt.Errorf("appending %q: %w", kind, err)
+		return 0, "", nil, fmt.Errorf("appending %q: %w", kind, err)
 	}
 	if len(line) > maxLine {
-		return 0, "", fmt.Errorf("appending %q: an entry of %d octets is above the limit of %d", kind, len(line), maxLine)
+		return 0, "", nil, fmt.Errorf("appending %q: an entry of %d octets is above the limit of %d", kind, len(line), maxLine)
 	}
 	stored, err := tlog.StoredHashes(j.seq, line, tlog.HashReaderFunc(j.readHashesLocked))
 	if err != nil {
-		return 0, "", fmt.Errorf("appending %q: %w", kind, err)
+		return 0, "", nil, fmt.Errorf("appending %q: %w", kind, err)
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	if _, err := j.file.Write(append(bytes.Clone(line), '\n')); err != nil {
 		j.err = fmt.Errorf("writing journal %q: %w", j.path, err)
-		return 0, "", j.err
+		return 0, "", nil, j.err
 	}
 	if err := j.file.Sync(); err != nil {
 		j.err = fmt.Errorf("syncing journal %q: %w", j.path, err)
-		return 0, "", j.err
+		return 0, "", nil, j.err
 	}
 	sum := sha256.Sum256(line)
 	j.prev = hex.EncodeToString(sum[:])
 	j.hashes = append(j.hashes, stored...)
 	j.seq++
-	return j.seq, hash, nil
+	return j.seq, hash, line, nil
+}
+
+// Signed is an entry together with its line as a note signed by the record key.
+type Signed struct {
+	Seq  int64
+	Hash string
+	Line []byte // as on disk, without the line end
+	Note []byte
+}
+
+// AppendSigned is Append for an entry that must speak for itself elsewhere, as a
+// decision does where it opens a key. The entry is on disk before it is signed.
+func (j *Journal) AppendSigned(kind Kind, at time.Duration, v any) (Signed, error) {
+	seq, hash, line, err := j.append(kind, at, v)
+	if err != nil {
+		return Signed{}, err
+	}
+	signed, err := j.key.Note(string(line))
+	if err != nil {
+		return Signed{}, fmt.Errorf("signing entry %d: %w", seq, err)
+	}
+	return Signed{Seq: seq, Hash: hash, Line: line, Note: signed}, nil
 }
 
 // Head returns the number of entries and the hash over all of them.

@@ -71,6 +71,7 @@ func (c *checker) options(d *Decision, n *node) {
 			for _, t := range list {
 				q := Consequence{Pos: t.pos, After: c.duration(t, "after")}
 				q.Event = c.event(t)
+				c.fitsChosen(&Item{})
 				o.Then = append(o.Then, q)
 			}
 		}

@@ -29,6 +29,11 @@ func (c *checker) timeline(n *node) {
 		item.When, item.If = c.condition(when, true), c.condition(x.get("if"), true)
 		item.Event = c.event(x)
 		c.fitsChosen(&item)
+		if item.When != nil && len(item.When.Needs) > 0 {
+			// An option that rules the condition out would make it "missed" at its
+			// limit: a finding against the system for what the committee decided.
+			c.errs.add(when.pos, "\"when\" waits for the world, not for a decision: move chosen.%s into \"if\" beside it", ident.Replace(item.When.Needs[0]))
+		}
 		for _, q := range []*Condition{item.When, item.If} {
 			if q != nil {
 				item.need(q.Needs...)

@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"smki.example/drills/journal"
+	"smki.example/drills/scenario"
+)
+
+// run is a drill while it runs. One goroutine owns it.
+type run struct {
+	Config
+	now    time.Duration
+	queue  queue
+	order  int // of the next entry of the queue
+	steps  int // places given to consequences
+	asked  map[string]*asked
+	chosen scenario.Chosen
+	whens  []*watch
+	out    journal.Outcome
+
+	recordErr error // the journal cannot be written: the run is void
+}
+
+// entry is something due at a scenario time.
+type entry struct {
+	at    time.Duration
+	class class
+	order int
+	do    func(context.Context) error
+}
+
+// class orders what is due at one time: an answer comes before what may have
+// waited for it, and a limit after everything that could still meet it.
+type class uint8
+
+const (
+	answers class = iota + 1
+	happens
+	limits
+)
+
+type queue []entry
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(a, b int) bool {
+	switch {
+	case q[a].at != q[b].at:
+		return q[a].at < q[b].at
+	case q[a].class != q[b].class:
+		return q[a].class < q[b].class
+	}
+	return q[a].order < q[b].order
+}
+func (q queue) Swap(a, b int) { q[a], q[b] = q[b], q[a] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(entry)) }
+func (q *queue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}
+
+// schedule puts something into the queue behind what is there for that time.
+func (r *run) schedule(at time.Duration, c class, do func(context.Context) error) {
+	r.order++
+	r.scheduleAs(at, c, r.order, do)
+}
+
+func (r *run) scheduleAs(at time.Duration, c class, order int, do func(context.Context) error) {
+	heap.Push(&r.queue, entry{max(at, r.now), c, order, do})
+}
+
+// atRest is how long, in scenario time, a World may go on by itself in a scenario
+// that does not say when it ends.
+const atRest = 60 * 24 * time.Hour
+
+// clock plays the timeline: the earliest thing next, the World's own events
+// before what is written for the same time, conditions asked after each.
+func (r *run) clock(ctx context.Context) error {
+	r.load()
+	end := r.Scenario.Ends
+	if end == 0 {
+		end = atRest
+	}
+	for {
+		if err := r.hold(ctx); err != nil {
+			return err
+		}
+		next, world := r.World.Next()
+		if len(r.queue) > 0 && (!world || r.queue[0].at < next) {
+			next, world = r.queue[0].at, false
+		} else if !world {
+			return nil
+		}
+		next = max(next, r.now)
+		if next >= end {
+			return r.cut(ctx, end)
+		}
+		if err := r.pace(ctx, next-r.now); err != nil {
+			return err
+		}
+		r.now = next
+		if err := r.World.Advance(ctx, next); err != nil {
+			return fmt.Errorf("at %s: %w", scenario.FormatTime(next), err)
+		}
+		if after, more := r.World.Next(); more && after <= next {
+			return fmt.Errorf("at %s: engine: internal error: the world was advanced to this time and still has something due at %s",
+				scenario.FormatTime(next), scenario.FormatTime(after))
+		}
+		if !world {
+			e := heap.Pop(&r.queue).(entry)
+			if err := e.do(ctx); err != nil {
+				return err
+			}
+		}
+		if err := r.conditions(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// cut ends a drill whose time is up.
+func (r *run) cut(ctx context.Context, end time.Duration) error {
+	if r.Scenario.Ends == 0 {
+		return fmt.Errorf("the world did not come to rest within %s of scenario time: let the scenario say when it \"ends\"", scenario.FormatTime(end))
+	}
+	if err := r.pace(ctx, end-r.now); err != nil {
+		return err
+	}
+	r.now = end
+	if err := r.World.Advance(ctx, end); err != nil {
+		return fmt.Errorf("at %s: %w", scenario.FormatTime(end), err)
+	}
+	return r.conditions(ctx)
+}
+
+// load puts the timeline into the queue, in the order of the scenario.
+func (r *run) load() {
+	for i := range r.Scenario.Timeline {
+		item := &r.Scenario.Timeline[i]
+		r.order++
+		order := r.order
+		if item.When == nil {
+			r.scheduleAs(item.At, happens, order, func(ctx context.Context) error { return r.happen(ctx, item, order) })
+			continue
+		}
+		w := &watch{item: item}
+		r.whens = append(r.whens, w)
+		r.scheduleAs(item.By, limits, order, func(ctx context.Context) error { return r.limit(ctx, w) })
+	}
+}
+
+// names are the values that conditions see.
+func (r *run) names() map[string]any {
+	names := r.World.Names()
+	out := make(map[string]any, len(names)+3)
+	for k, v := range names {
+		out[k] = v
+	}
+	out["now"], out["elapsed"], out["chosen"] = r.Epoch.Add(r.now), r.now, r.chosen
+	return out
+}
+
+// write puts an entry into the record. Once that fails nothing else may happen.
+func (r *run) write(kind journal.Kind, body any) (int64, error) {
+	seq, _, err := r.Journal.Append(kind, r.now, body)
+	if err != nil {
+		r.recordErr = fmt.Errorf("the record cannot be written, so the drill is void: %w", err)
+		return 0, r.recordErr
+	}
+	return seq, nil
+}
+
+// tell writes an entry and shows it.
+func (r *run) tell(ctx context.Context, kind journal.Kind, body any) error {
+	_, err := r.tellSeq(ctx, kind, body)
+	return err
+}
+
+func (r *run) tellSeq(ctx context.Context, kind journal.Kind, body any) (int64, error) {
+	seq, err := r.write(kind, body)
+	if err != nil {
+		return 0, err
+	}
+	return seq, r.show(ctx, kind, seq, body)
+}
+
+func (r *run) show(ctx context.Context, kind journal.Kind, seq int64, body any) error {
+	if r.Presenter == nil {
+		return nil
+	}
+	m := Moment{Kind: kind, At: r.now, Seq: seq, Body: body}
+	switch kind {
+	case journal.KindStart, journal.KindDecision, journal.KindOutcome:
+		m.Words = r.Journal.Words()
+	}
+	if err := r.Presenter.Present(ctx, m); err != nil {
+		return fmt.Errorf("showing %s: %w", kind, err)
+	}
+	return nil
+}
+
+func (r *run) skip(ctx context.Context, step, what, why string) error {
+	r.out.Skipped++
+	return r.tell(ctx, journal.KindSkip, journal.Skip{Step: step, What: what, Why: why})
+}
+
+func (r *run) missed(ctx context.Context, m journal.Missed) error {
+	r.out.Missed++
+	return r.tell(ctx, journal.KindMissed, m)
+}
+
+// leftOver tells what never came up, in the order of the scenario. A record that
+// cannot be written is found by the caller at its next entry.
+func (r *run) leftOver(ctx context.Context) {
+	var left []waiter
+	for _, d := range r.Scenario.Decisions {
+		left = append(left, r.asked[d.Name].waiting...)
+	}
+	for i := range r.Scenario.Timeline {
+		item := &r.Scenario.Timeline[i]
+		for _, w := range left {
+			if w.item == item {
+				_ = r.skip(ctx, item.Step, item.String(), "it waited for the decision "+strings.Join(r.unsettled(item), ", ")+", which was not taken")
+				break
+			}
+		}
+		if item.When == nil && r.Scenario.Ends > 0 && item.At >= r.Scenario.Ends {
+			_ = r.skip(ctx, item.Step, item.String(), "the drill had ended")
+		}
+	}
+}

@@ -1,0 +1,289 @@
+// Package engine runs a checked scenario.
+//
+// It keeps the scenario clock, tells the players what happens, asks the bodies
+// for their decisions, carries the decisions out on a [World] and finds out
+// whether the system held. It knows verbs, not the CA: what a verb does is the
+// World's business, and what a decision means is the scenario's.
+//
+// Three promises. Every step is in the journal before it begins, and its result
+// after, so a record that stops says where the drill died. Only a decision that
+// is in the journal opens a key, and silence never does. Two runs with one seed
+// and the same decisions have the same journal once keys, signatures, hashes and
+// wall times are masked: what happens is ordered by scenario time, then by where
+// it stands in the scenario.
+//
+// A drill has two verdicts, never mixed. The outcome says whether it ran to its
+// end: finished, stopped (the steady state did not hold, so there was nothing to
+// rehearse on), failed (the exercise broke) or aborted. The finding says whether
+// the system held; only a finished drill has one.
+//
+// Start with [Run] and [Config]. Implement [World] to be played on, [Decider] to
+// answer, [Presenter] to show. [Script], [ParseChoices] and [As] are the answers
+// that need no people.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"smki.example/drills/journal"
+	"smki.example/drills/scenario"
+)
+
+// Config is what a run needs.
+type Config struct {
+	Scenario *scenario.Scenario
+	World    World
+	Journal  *journal.Journal // fresh; Run writes from start to outcome and leaves it open for the seal
+	Decider  Decider
+	// Presenter shows the drill; nil shows it to nobody.
+	Presenter Presenter
+	// Epoch is the date that stands for scenario time 0:00; the World must use
+	// the same one. Two runs can only have the same journal with the same Epoch.
+	Epoch time.Time
+
+	// What the start entry tells of the run.
+	Seed        int64
+	Environment string
+	Devices     int               // 0: the scenario's
+	Answers     string            // how answers come, such as "terminal" or "script"
+	Versions    map[string]string // of programs and packs
+
+	// Speed makes the run take scenario time divided by Speed; 0 is as fast as it
+	// goes, 1 real time.
+	Speed float64
+	// Sleep waits in wall time; nil is a real wait. Tests give one that does not.
+	Sleep func(context.Context, time.Duration) error
+	// Control pauses the run from outside; nil if nobody can.
+	Control *Control
+}
+
+// The outcomes.
+const (
+	Finished = "finished"
+	Stopped  = "stopped"
+	Failed   = "failed"
+	Aborted  = "aborted"
+)
+
+// The findings.
+const (
+	Held    = "held"
+	NotHeld = "not held"
+	None    = "none"
+)
+
+// Result is how a run ended; the same stands in its outcome entry.
+type Result struct {
+	journal.Outcome
+	End   time.Duration // scenario time
+	Words string        // head of the record after the outcome entry
+	// Cause is the error behind a failed or aborted drill, for errors.Is; nil else.
+	Cause error
+}
+
+// Run plays the scenario to one of its outcomes and returns it. A drill that
+// stopped, failed or was aborted is a Result, not an error: its record says so.
+// When ctx is done the drill is aborted between two steps, and what had begun by
+// itself in the World is left as it is; the closing checks still run.
+//
+// An error means that Config is incomplete, or that the record could not be
+// written. Then nothing may be concluded from the run.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	r, err := newRun(c)
+	if err != nil {
+		return nil, err
+	}
+	cause := r.play(ctx)
+	if r.recordErr != nil {
+		return nil, r.recordErr
+	}
+	return r.end(ctx, cause)
+}
+
+func newRun(c Config) (*run, error) {
+	for name, missing := range map[string]bool{
+		"Scenario": c.Scenario == nil, "World": c.World == nil, "Journal": c.Journal == nil, "Decider": c.Decider == nil, "Epoch": c.Epoch.IsZero(),
+	} {
+		if missing {
+			return nil, fmt.Errorf("starting a drill: Config.%s is missing", name)
+		}
+	}
+	if c.Speed < 0 {
+		return nil, fmt.Errorf("starting a drill: Config.Speed is %g: use 0 for as fast as it goes, or more", c.Speed)
+	}
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	if c.Control == nil {
+		c.Control = &Control{}
+	}
+	if c.Devices == 0 {
+		c.Devices = c.Scenario.Estate.Devices
+	}
+	r := &run{Config: c, asked: map[string]*asked{}, chosen: scenario.Chosen{}}
+	for _, d := range c.Scenario.Decisions {
+		r.chosen[d.Ident] = ""
+		r.asked[d.Name] = &asked{}
+	}
+	return r, nil
+}
+
+// errStopped is why a drill stops before it begins.
+var errStopped = errors.New("the steady state does not hold, so there is nothing to rehearse on")
+
+// play runs from start to the findings. The error is why it did not get there.
+func (r *run) play(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	held, err := r.steady(ctx, "before")
+	if err != nil {
+		return err
+	}
+	if !held {
+		return errStopped
+	}
+	if err := r.clock(ctx); err != nil {
+		return err
+	}
+	r.leftOver(ctx)
+	if _, err := r.steady(ctx, "after"); err != nil {
+		return err
+	}
+	return r.findings(ctx)
+}
+
+func (r *run) start(ctx context.Context) error {
+	s := r.Scenario
+	return r.tell(ctx, journal.KindStart, journal.Start{
+		Run: r.Journal.RunID(), Scenario: s.ID, Title: s.Title, Label: s.Label, SHA256: s.SHA256(), Language: scenario.Language,
+		Rehearses: some(s.Rehearses), Seed: r.Seed, Environment: r.Environment, Devices: r.Devices, Epoch: r.Epoch.UTC(),
+		Answers: r.Answers, Versions: r.Versions, RecordKey: r.Journal.Key().Fingerprint(), Verifier: r.Journal.Key().Verifier(),
+	})
+}
+
+// steady asks what must hold before anything happens, and again at the end.
+func (r *run) steady(ctx context.Context, when string) (bool, error) {
+	all := true
+	for _, e := range r.Scenario.Steady {
+		held, found, err := e.Expect.Holds(r.names())
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", e.Pos, err)
+		}
+		all = all && held
+		if when == "after" {
+			r.count(held)
+		}
+		if err := r.tell(ctx, journal.KindSteady, journal.Steady{When: when, Expect: e.Expect.Source, Says: e.Says, Held: held, Found: found}); err != nil {
+			return false, err
+		}
+	}
+	return all, nil
+}
+
+func (r *run) findings(ctx context.Context) error {
+	for _, e := range r.Scenario.Findings {
+		held, found, err := e.Expect.Holds(r.names())
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.Pos, err)
+		}
+		r.count(held)
+		if err := r.tell(ctx, journal.KindFinding, journal.Finding{Expect: e.Expect.Source, Says: e.Says, Held: held, Found: found}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) count(held bool) {
+	if held {
+		r.out.Held++
+	} else {
+		r.out.NotHeld++
+	}
+}
+
+// closingTime bounds the closing checks of a drill that was broken off, when
+// ctx can no longer do so.
+const closingTime = time.Minute
+
+// end runs the closing checks and writes the outcome. The checks run for every
+// drill that began, also one that broke: what it left behind must be known.
+func (r *run) end(ctx context.Context, cause error) (*Result, error) {
+	r.out.Outcome, r.out.Finding = Finished, None
+	aborted := ctx.Err() != nil && cause != nil
+	switch {
+	case errors.Is(cause, errStopped):
+		r.out.Outcome = Stopped
+	case aborted:
+		r.out.Outcome = Aborted
+	case cause != nil:
+		r.out.Outcome = Failed
+	}
+	if aborted {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+		defer cancel()
+		r.write(journal.KindPause, journal.Pause{Phase: "abort", Why: cause.Error()})
+	}
+	if r.out.Outcome != Stopped {
+		if err := r.closing(ctx); err != nil {
+			cause = errors.Join(cause, err)
+			if r.out.Outcome == Finished {
+				r.out.Outcome = Failed
+			}
+		}
+	}
+	if r.out.Figures == nil {
+		r.out.Figures = map[string]any{}
+	}
+	if cause != nil {
+		r.out.Why = cause.Error()
+	}
+	if r.out.Outcome == Finished {
+		r.out.Finding = Held
+		if r.out.NotHeld+r.out.Missed > 0 {
+			r.out.Finding = NotHeld
+		}
+	}
+	if r.recordErr != nil {
+		return nil, r.recordErr
+	}
+	if err := r.tell(ctx, journal.KindOutcome, r.out); err != nil && r.recordErr == nil && cause == nil {
+		// The verdict is in the record; that it could not be shown does not change it.
+		cause = err
+	}
+	if r.recordErr != nil {
+		return nil, r.recordErr
+	}
+	return &Result{Outcome: r.out, End: r.now, Words: r.Journal.Words(), Cause: cause}, nil
+}
+
+func (r *run) closing(ctx context.Context) error {
+	checks, err := r.World.Closing(ctx)
+	for _, c := range checks {
+		r.count(c.Held)
+		if err := r.tell(ctx, journal.KindClosing, journal.Closing{Check: c.Name, Held: c.Held, Found: c.Found}); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("running the closing checks: %w", err)
+	}
+	r.out.Figures, err = r.World.Summary(ctx)
+	if err != nil {
+		return fmt.Errorf("adding up the drill: %w", err)
+	}
+	return nil
+}
+
+// some keeps an empty list from becoming null in a record.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,229 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"smki.example/drills/journal"
+	"smki.example/drills/scenario"
+)
+
+// watch is an entry of the timeline that waits for its condition.
+type watch struct {
+	item *scenario.Item
+	over bool // it happened, or its limit passed
+}
+
+// waiter is an entry of the timeline that waits for a decision.
+type waiter struct {
+	item  *scenario.Item
+	order int
+}
+
+// happen carries out an entry whose time has come: at once, or when the
+// decisions that it looks at are taken.
+func (r *run) happen(ctx context.Context, item *scenario.Item, order int) error {
+	if open := r.unsettled(item); len(open) > 0 {
+		a := r.asked[open[0]]
+		a.waiting = append(a.waiting, waiter{item, order})
+		return nil
+	}
+	if item.If != nil {
+		held, found, err := item.If.Holds(r.names())
+		if err != nil {
+			return fmt.Errorf("%s: %w", item.If.Pos, err)
+		}
+		if !held {
+			return r.skip(ctx, item.Step, item.String(), fmt.Sprintf("only if %s: %s", item.If.Source, found))
+		}
+	}
+	return r.event(ctx, item.Step, item.Event)
+}
+
+// unsettled are the decisions that an entry looks at and that are not yet taken.
+func (r *run) unsettled(item *scenario.Item) []string {
+	var out []string
+	for _, n := range item.Needs {
+		if !r.asked[n].settled {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// conditions asks every `when`, again after each that came true, because what it
+// did may be what another waits for. Each happens once, so this ends.
+func (r *run) conditions(ctx context.Context) error {
+	for again := true; again; {
+		again = false
+		for _, w := range r.whens {
+			if w.over || len(r.unsettled(w.item)) > 0 {
+				continue
+			}
+			for _, q := range []*scenario.Condition{w.item.If, w.item.When} {
+				if q == nil {
+					continue
+				}
+				held, _, err := q.Holds(r.names())
+				if err != nil {
+					return fmt.Errorf("%s: %w", q.Pos, err)
+				}
+				if !held {
+					goto next
+				}
+			}
+			w.over, again = true, true
+			if err := r.event(ctx, w.item.Step, w.item.Event); err != nil {
+				return err
+			}
+		next:
+		}
+	}
+	return nil
+}
+
+// limit is the `by` of a `when`. What an `if` rules out is skipped; what should
+// have come true and did not is a finding, never silence.
+func (r *run) limit(ctx context.Context, w *watch) error {
+	if err := r.conditions(ctx); err != nil || w.over {
+		return err
+	}
+	w.over = true
+	m := journal.Missed{Step: w.item.Step, What: w.item.String(), By: scenario.FormatTime(w.item.By)}
+	if open := r.unsettled(w.item); len(open) > 0 {
+		m.Why = fmt.Sprintf("the decision %s was not taken in time", open[0])
+		return r.missed(ctx, m)
+	}
+	if w.item.If != nil {
+		held, found, err := w.item.If.Holds(r.names())
+		if err != nil {
+			return fmt.Errorf("%s: %w", w.item.If.Pos, err)
+		}
+		if !held {
+			return r.skip(ctx, w.item.Step, w.item.String(), fmt.Sprintf("only if %s: %s", w.item.If.Source, found))
+		}
+	}
+	_, found, err := w.item.When.Holds(r.names())
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.item.When.Pos, err)
+	}
+	m.Why = fmt.Sprintf("%s never came true: %s", w.item.When.Source, found)
+	return r.missed(ctx, m)
+}
+
+// event carries out one thing.
+func (r *run) event(ctx context.Context, step string, e scenario.Event) error {
+	switch {
+	case e.Inject != nil:
+		return r.tell(ctx, journal.KindInject, journal.Inject{Step: step, As: e.Inject.As, From: e.Inject.From, To: e.Inject.To, Text: e.Inject.Text})
+	case e.Decide != "":
+		d, _ := r.Scenario.Decision(e.Decide)
+		return r.ask(ctx, step, d)
+	case e.Notify != nil:
+		return r.notify(ctx, step, e.Notify)
+	default:
+		return r.act(ctx, step, e.Do)
+	}
+}
+
+// follow schedules the consequences of an option.
+func (r *run) follow(step string, list []scenario.Consequence) {
+	for i := range list {
+		q := &list[i]
+		place := step + "." + strconv.Itoa(i+1)
+		r.schedule(r.now+q.After, happens, func(ctx context.Context) error { return r.event(ctx, place, q.Event) })
+	}
+}
+
+// Teller is implemented by a Presenter where people do the telling themselves.
+// Tell returns how long it took in scenario time, or false if nobody was told.
+type Teller interface {
+	Tell(ctx context.Context, n journal.Notify) (after time.Duration, told bool, err error)
+}
+
+func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error {
+	body := journal.Notify{Step: step, Whom: n.Whom, From: n.From, Procedure: n.Step, Phase: "due"}
+	if n.Within > 0 {
+		body.Due = scenario.FormatTime(r.now + n.Within)
+	}
+	if err := r.tell(ctx, journal.KindNotify, body); err != nil {
+		return err
+	}
+	after, told := n.Takes, true
+	if t, ok := r.Presenter.(Teller); ok {
+		var err error
+		if after, told, err = t.Tell(ctx, body); err != nil {
+			return fmt.Errorf("telling %s: %w", n.Whom, err)
+		}
+	}
+	inTime := told && (n.Within == 0 || after <= n.Within)
+	if told {
+		r.schedule(r.now+after, answers, func(ctx context.Context) error {
+			body.Phase, body.Told, body.Met = "told", scenario.FormatTime(r.now), inTime
+			return r.tell(ctx, journal.KindNotify, body)
+		})
+	}
+	if !inTime {
+		r.schedule(r.now+n.Within, limits, func(ctx context.Context) error {
+			return r.missed(ctx, journal.Missed{Step: step, What: "notify " + n.Whom, By: body.Due, Why: n.Whom + " was not told in time"})
+		})
+	}
+	return nil
+}
+
+// act carries out a verb: in the record as begun, then done, then in the record
+// with its result.
+func (r *run) act(ctx context.Context, step string, a *scenario.Action) error {
+	do := Action{Step: step, Pos: a.Pos, Verb: a.Verb, Params: map[string]string{}}
+	fill := func(v scenario.Value) (string, bool) {
+		if v.Chosen == "" {
+			return v.Text, true
+		}
+		d, _ := r.Scenario.Decision(v.Chosen)
+		return r.chosen[d.Ident], r.chosen[d.Ident] != ""
+	}
+	var ok bool
+	if do.Object, ok = fill(a.Object); !ok {
+		return r.skip(ctx, step, a.Verb, "the decision "+a.Object.Chosen+" was not taken")
+	}
+	for _, p := range a.Params {
+		if do.Params[p.Name], ok = fill(p.Value); !ok {
+			return r.skip(ctx, step, a.Verb+" "+do.Object, "the decision "+p.Value.Chosen+" was not taken")
+		}
+	}
+	body := journal.Act{Step: step, Verb: do.Verb, Object: do.Object, Params: do.Params, Procedure: a.Step, Phase: "begin"}
+	begin, err := r.tellSeq(ctx, journal.KindAct, body)
+	if err != nil {
+		return err
+	}
+	do.Begin = begin
+	body.Phase, body.Begin = "end", begin
+	return r.outcome(ctx, a.Pos, body, r.World.Act(ctx, r.now, do))
+}
+
+// outcome records what came of an act. A refusal is an answer of the rules and
+// the drill goes on; anything else that went wrong ends it.
+func (r *run) outcome(ctx context.Context, pos scenario.Pos, body journal.Act, err error) error {
+	switch {
+	case err == nil:
+		body.Result = "done"
+	case errors.Is(err, ErrUncertain):
+		body.Result, body.Error = "uncertain", err.Error()
+	case errors.Is(err, ErrRefused):
+		body.Result, body.Error = "refused", err.Error()
+		r.out.Refused++
+	default:
+		body.Result, body.Error = "failed", err.Error()
+	}
+	if werr := r.tell(ctx, journal.KindAct, body); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if slices.Contains([]string{"done", "refused"}, body.Result) {
+		return nil
+	}
+	return fmt.Errorf("%s: %s %s: %w", pos, body.Verb, body.Object, err)
+}
