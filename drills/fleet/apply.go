@@ -15,7 +15,7 @@ import (
 // the new one; outcomes keep the order of the command.
 func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *gbcs.UpdateOutcome {
 	oldRoot := d.cells[CellRoot]
-	path, pathRefusal := d.readPath(p.Path)
+	path := d.readPath(p.Path)
 	outcome := &gbcs.UpdateOutcome{
 		SeqNumber: p.SeqNumber,
 		Mode:      p.Mode,
@@ -25,7 +25,7 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 	one := func(i int) {
 		r := p.Replacements[i]
 		held := d.cells[r.Cell]
-		found, status, refusal := d.examineLocked(p, r, path, pathRefusal, oldRoot, check.At)
+		found, status, refusal := d.examineLocked(p, r, path, oldRoot, check.At)
 		replacing := held
 		if refusal == nil {
 			d.cells[r.Cell], replacing = found, found
@@ -70,7 +70,7 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 
 // examineLocked checks one replacement and returns the anchor it would write.
 func (d *Device) examineLocked(p *gbcs.UpdateSecurityCredentials, r gbcs.Replacement, path []*policy.Certificate,
-	pathRefusal *Refusal, oldRoot Anchor, now time.Time) (Anchor, gbcs.StatusCode, *Refusal) {
+	oldRoot Anchor, now time.Time) (Anchor, gbcs.StatusCode, *Refusal) {
 	s := d.fleet.settings
 	if !p.Mode.MayReplace(r.Cell) {
 		return Anchor{}, s.UntouchableCell, refuse(StepTouch, fmt.Sprintf("a cell that %v may replace", p.Mode), "%s", cellWords(r.Cell))
@@ -85,11 +85,8 @@ func (d *Device) examineLocked(p *gbcs.UpdateSecurityCredentials, r gbcs.Replace
 	if refusal := fits(leaf, r.Cell, s.StrictRole); refusal != nil {
 		return Anchor{}, s.WrongUse, refusal
 	}
-	if pathRefusal != nil {
-		return Anchor{}, gbcs.StatusBadCertificate, pathRefusal
-	}
 	if r.Cell.Role == policy.RoleRoot {
-		return d.examineRoot(p, leaf, path, oldRoot, now)
+		return d.examineRoot(p, leaf, oldRoot, now)
 	}
 	anchor, err := d.leadsHome(leaf, path, d.rootsLocked(p.Mode, oldRoot))
 	if err != nil {
@@ -122,18 +119,17 @@ func fits(c *policy.Certificate, cell gbcs.TrustAnchorCell, strictRole bool) *Re
 	return nil
 }
 
-// readPath reads the path list. One certificate that cannot be read spoils the
-// command's paths, not the command.
-func (d *Device) readPath(list [][]byte) ([]*policy.Certificate, *Refusal) {
+// readPath reads the path list. One that cannot be read as the certificate of
+// an authority leads nowhere, so it is left out: whoever needs it fails at the
+// path, and the other cells do not.
+func (d *Device) readPath(list [][]byte) []*policy.Certificate {
 	path := make([]*policy.Certificate, 0, len(list))
 	for _, der := range list {
-		c, err := d.fleet.paths.parse(der)
-		if err != nil {
-			return nil, refuse(StepPath, "path certificates that can be read", "%v", err)
+		if c, err := d.fleet.paths.parse(der); err == nil {
+			path = append(path, c)
 		}
-		path = append(path, c)
 	}
-	return path, nil
+	return path
 }
 
 // rootsLocked returns the anchors a path may lead to: the present root and, when

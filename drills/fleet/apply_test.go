@@ -1,6 +1,9 @@
 package fleet_test
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
 	"testing"
 	"time"
 
@@ -78,6 +81,37 @@ func TestCellsSucceedAndFailOneByOne(t *testing.T) {
 				require.Equal(t, next[i].SubjectKeyID, keyIn(t, d, cell.Cell))
 			}
 			require.Contains(t, check.Reason(), row.step.String())
+		})
+	}
+}
+
+func TestFirstFailedCheckOfACellDecides(t *testing.T) {
+	t.Parallel()
+	w, other := newWorld(t), newWorldNamed(t, "B")
+	old := start.AddDate(-11, 0, 0)
+	strangeAndOld := other.organisationFrom(old, "old", policy.RoleSupplier, supplierID, policy.UsageDigitalSignature)
+	// Each row is wrong in its own check and in every later one that it can be.
+	rows := []struct {
+		step        fleet.Step
+		replacement gbcs.Replacement
+	}{
+		{fleet.StepTouch, gbcs.Replacement{Certificate: []byte{0x30, 0}, Cell: fleet.CellRecovery}},
+		{fleet.StepRead, gbcs.Replacement{Certificate: []byte{0x30, 0}, Cell: fleet.CellSupplierSigning}},
+		{fleet.StepFit, gbcs.Replacement{Certificate: strangeAndOld.Raw, Cell: fleet.CellSupplierAgreement}},
+		{fleet.StepPath, gbcs.Replacement{Certificate: strangeAndOld.Raw, Cell: fleet.CellSupplierSigning}},
+		{fleet.StepTime, gbcs.Replacement{
+			Certificate: w.organisationFrom(old, "old", policy.RoleSupplier, supplierID, policy.UsageDigitalSignature).Raw,
+			Cell:        fleet.CellSupplierSigning}},
+	}
+	for _, row := range rows {
+		t.Run(row.step.String(), func(t *testing.T) {
+			t.Parallel()
+			c := w.bySupplier(w.device(), 1001, w.supplier)
+			c.update.Replacements = []gbcs.Replacement{row.replacement}
+			_, check := c.send(t)
+			require.Nil(t, check.Refusal, check.Reason())
+			require.Equal(t, fleet.Refused, check.Effect)
+			require.ErrorIs(t, check.Cells[0].Refusal, &fleet.Refusal{Step: row.step}, check.Reason())
 		})
 	}
 }
@@ -205,6 +239,41 @@ func TestRecoveryMayInstallNoAbnormalRoot(t *testing.T) {
 	require.Equal(t, w.root.SubjectKeyID, keyIn(t, d, fleet.CellRoot))
 }
 
+func TestRecoveryMayInstallARootThatTheOldOneVouchesFor(t *testing.T) {
+	t.Parallel()
+	w, other := newWorld(t), newWorldNamed(t, "B")
+	link := func(signer credential) []byte {
+		// The new root's certificate with the old root's name as its issuer.
+		tbs := bytes.Replace(other.root.RawTBS, other.root.RawSubject, w.root.RawSubject, 1)
+		digest := sha256.Sum256(tbs)
+		signature, err := signer.key.Sign(nil, digest[:], crypto.SHA256)
+		require.NoError(t, err)
+		der, err := policy.Assemble(tbs, signature)
+		require.NoError(t, err)
+		return der
+	}
+	send := func(d *fleet.Device, links ...[]byte) fleet.Check {
+		c := w.byRecovery(d, 11,
+			gbcs.Replacement{Certificate: w.supplierSet("next")[0].Raw, Cell: fleet.CellSupplierSigning},
+			gbcs.Replacement{Certificate: other.operator[0].Raw, Cell: fleet.CellOperatorSigning},
+			gbcs.Replacement{Certificate: other.root.Raw, Cell: fleet.CellRoot})
+		c.update.Path = append(c.update.Path, other.issuing.Raw)
+		c.update.Path = append(c.update.Path, links...)
+		_, check := c.send(t)
+		return check
+	}
+	d := w.device()
+	check := send(d, link(w.root))
+	require.Equal(t, fleet.Executed, check.Effect, "paths to the old and to the new root both count: %s", check.Reason())
+	require.Equal(t, other.root.SubjectKeyID, keyIn(t, d, fleet.CellRoot))
+
+	check = send(w.device(), link(w.issuing))
+	require.Equal(t, fleet.PartlyExecuted, check.Effect, "a link that the old root did not sign")
+	require.Nil(t, check.Cells[0].Refusal)
+	require.Equal(t, fleet.StepPath, check.Cells[1].Refusal.Step, "without the new root its operator leads nowhere")
+	require.Equal(t, fleet.StepPath, check.Cells[2].Refusal.Step)
+}
+
 // contingencyDraft moves a meter of one world to another, by mode 9.
 func (w *world) contingencyDraft(d *fleet.Device, to *world) *draft {
 	c := w.draft(d, gbcs.AnyByContingency, entity("70b3d51f300017ff"), 1)
@@ -248,6 +317,12 @@ func TestContingencyIsRefused(t *testing.T) {
 	}{
 		{"without the symmetric key", func(_ *fleet.Device, c *draft) { c.update.SymmetricKey = nil }, fleet.StepFormat},
 		{"with another symmetric key", func(_ *fleet.Device, c *draft) { c.update.SymmetricKey = make([]byte, 32) }, fleet.StepContingency},
+		{"with another symmetric key and by another key", func(_ *fleet.Device, c *draft) {
+			c.update.SymmetricKey, c.signer = make([]byte, 32), w.recovery.key
+		}, fleet.StepContingency},
+		{"with a counter that was used before", func(_ *fleet.Device, c *draft) {
+			c.header.Counter, c.update.SeqNumber, c.update.SymmetricKey = 0, 0, make([]byte, 32)
+		}, fleet.StepCounter},
 		{"by the recovery key", func(_ *fleet.Device, c *draft) { c.signer = w.recovery.key }, fleet.StepSignature},
 		{"on a meter that holds a bare root key", func(d *fleet.Device, c *draft) {
 			root, _ := d.Cell(fleet.CellRoot)
