@@ -178,6 +178,8 @@ func ulong(v []byte) (uint64, bool) {
 
 // find returns the handles of all objects that match, at most a bounded number.
 func (s *session) find(template ...*pkcs11.Attribute) (found []pkcs11.ObjectHandle, err error) {
+	s.login.objects.RLock()
+	defer s.login.objects.RUnlock()
 	d := s.driver()
 	if err := d.FindObjectsInit(s.handle, template); err != nil {
 		return nil, called("C_FindObjectsInit", err)
@@ -206,10 +208,28 @@ const (
 )
 
 // absent returns the error for an object that was not found: ErrNotFound, unless
-// the token itself is gone, which finds nothing and says so nowhere else.
+// the session is no longer sound.
 func (s *session) absent(what string) error {
-	if err := s.login.present(); err != nil {
+	if err := s.sound(); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s: %w on token %q", what, ErrNotFound, s.login.label)
+}
+
+// sound returns an error if the session cannot see the token's private objects.
+// A token that is gone, and one that has logged its user out, both find nothing and
+// say so nowhere else, so every conclusion from nothing found asks this first.
+func (s *session) sound() error {
+	info, err := s.driver().GetSessionInfo(s.handle)
+	if err != nil {
+		return called("C_GetSessionInfo", err)
+	}
+	if !loggedIn(info) {
+		return called("C_GetSessionInfo", pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN))
+	}
+	return s.login.present()
+}
+
+func loggedIn(info pkcs11.SessionInfo) bool {
+	return info.State == pkcs11.CKS_RW_USER_FUNCTIONS || info.State == pkcs11.CKS_RO_USER_FUNCTIONS
 }

@@ -131,7 +131,7 @@ func (s *session) unused(label KeyLabel, id []byte) error {
 			return fmt.Errorf("%w: token %q has an object of that name; use the next generation, or destroy it first", ErrConflict, s.login.label)
 		}
 	}
-	return s.login.present()
+	return s.sound()
 }
 
 // alone returns ErrConflict, and destroys the objects of id, if another process

@@ -175,7 +175,7 @@ func (t *Token) Keys(ctx context.Context) ([]KeyInfo, error) {
 				all = append(all, KeyInfo{kind.name, a})
 			}
 		}
-		return all, s.login.present()
+		return all, s.sound()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing the keys of token %q: %w", t.info.Label, err)

@@ -30,6 +30,11 @@ type login struct {
 
 	generation atomic.Uint64
 
+	// objects is held for reading while a session looks for objects, and for writing while
+	// one copies a key: until SoftHSM has finished a copy, other sessions see it as
+	// a second token object of the same CKA_ID.
+	objects sync.RWMutex
+
 	setup sync.Mutex // held while connecting; taken before the gate
 
 	// slot and anchor are written by whoever is alone in the module's gate, or
@@ -147,8 +152,8 @@ func (l *login) alive() error {
 	if err != nil {
 		return called("C_GetSessionInfo", err)
 	}
-	if info.State != pkcs11.CKS_RW_USER_FUNCTIONS && info.State != pkcs11.CKS_RO_USER_FUNCTIONS {
-		return fmt.Errorf("the token has logged its user out")
+	if !loggedIn(info) {
+		return errors.New("the token has logged its user out")
 	}
 	return l.present()
 }

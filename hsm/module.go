@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 	"smki.example/softhsm"
 )
 
-// resetPause is how long a module that serves several tokens is left alone
-// between two resets, so that one token that stays broken does not make the
+// resetPause is how long a module is left alone between two resets while other
+// tokens of it are well, so that one token that stays broken does not make the
 // others log in again without end.
 const resetPause = 5 * time.Second
 
@@ -140,15 +141,17 @@ func (m *module) release(limit time.Duration) error {
 // out at their next use.
 func (m *module) reset(self *login) error {
 	m.mu.Lock()
-	if len(m.logins) > 1 && time.Since(m.lastReset) < resetPause {
-		m.mu.Unlock()
-		return fmt.Errorf("the module serves other tokens and was reset less than %v ago", resetPause)
-	}
-	m.lastReset = time.Now()
 	all := make([]*login, 0, len(m.logins))
 	for _, l := range m.logins {
 		all = append(all, l)
 	}
+	recent := time.Since(m.lastReset) < resetPause
+	m.mu.Unlock()
+	if recent && slices.ContainsFunc(all, func(l *login) bool { return l != self && l.alive() == nil }) {
+		return fmt.Errorf("the module serves other tokens, which are well, and was reset less than %v ago", resetPause)
+	}
+	m.mu.Lock()
+	m.lastReset = time.Now()
 	m.mu.Unlock()
 
 	m.d.Finalize() // whatever it says, the module is to be initialised next

@@ -54,7 +54,7 @@ func operate[T any](ctx context.Context, t *Token, again repeat, fn func(*sessio
 		}
 		t.pool.flush()
 		if lost := t.login.recover(ctx, seen); lost != nil {
-			return zero, fmt.Errorf("%w: %w; then: %w", ErrUnavailable, err, lost)
+			return zero, fmt.Errorf("%w: %w (after %w)", ErrUnavailable, lost, err)
 		}
 	}
 }

@@ -129,6 +129,11 @@ func (s *session) copyObject(k *Key, o *object) {
 	if _, refused := k.token.noCopy.Load(string(k.id)); refused {
 		return
 	}
+	s.login.objects.Lock()
+	defer s.login.objects.Unlock()
+	if _, refused := k.token.noCopy.Load(string(k.id)); refused {
+		return // another session asked while this one waited
+	}
 	h, err := s.driver().CopyObject(s.handle, o.handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false)})
 	if err == nil {
 		o.handle, o.copied = h, true

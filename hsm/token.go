@@ -108,7 +108,6 @@ type Token struct {
 	login   *login
 	pool    *Pool
 	timeout time.Duration
-	log     *slog.Logger
 
 	generate sync.Mutex // held from the look for duplicates to the new object
 	seen     presence   // while copies of keys sign
@@ -125,7 +124,8 @@ type Token struct {
 // the PIN and log in. A PIN that the token refuses has been tried once when Open
 // returns, is not tried again, and is reported as ErrUnavailable. If this process
 // has the token open already, the PIN is compared with the one that the token
-// took, since PKCS#11 would accept any.
+// took, since PKCS#11 would accept any; another is ErrRefused. Whatever else keeps the
+// token from opening is ErrUnavailable: no module, no PIN file, no answer.
 //
 // Any number of tokens may be open, of one module or of several. Open may be
 // called concurrently. Every Token needs a Close.
@@ -139,34 +139,37 @@ func Open(ctx context.Context, c Config) (*Token, error) {
 		return nil, fmt.Errorf("opening token %q: %w", name, err)
 	}
 	t, err := await(ctx, c.Timeout, "the module", func() (*Token, error) { return open(c) }, func(t *Token) { t.Close() })
-	if err != nil {
-		clear(c.PIN)
-		return nil, fmt.Errorf("opening token %q: %w", name, err)
+	if err == nil {
+		return t, nil
 	}
-	return t, nil
+	for _, known := range []error{ErrNotFound, ErrConflict, ErrRefused, ErrUnavailable} {
+		if errors.Is(err, known) {
+			return nil, fmt.Errorf("opening token %q: %w", name, err)
+		}
+	}
+	return nil, fmt.Errorf("opening token %q: %w: %w", name, ErrUnavailable, err)
 }
 
 // open does the work of Open, for as long as the module takes.
 func open(c Config) (*Token, error) {
 	m, err := acquireModule(c.Module, c.SoftHSMConf, c.load)
 	if err != nil {
-		if faultOf(err) != faultNone {
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
+		clear(c.PIN)
 		return nil, err
 	}
 	info, l, err := m.enroll(c)
 	if err != nil {
+		clear(c.PIN)
 		return nil, errors.Join(err, m.release(c.Timeout))
 	}
-	return &Token{info: info, login: l, pool: newPool(l, c.Sessions, c.Timeout), timeout: c.Timeout, log: c.Logger}, nil
+	return &Token{info: info, login: l, pool: newPool(l, c.Sessions, c.Timeout), timeout: c.Timeout}, nil
 }
 
 // find returns the one token that c asks for and may open. The caller is in the gate.
 func (m *module) find(c Config) (Info, error) {
 	tokens, err := m.tokens()
 	if err != nil {
-		return Info{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return Info{}, err
 	}
 	var match []Info
 	var others []string
@@ -211,9 +214,6 @@ func (m *module) enroll(c Config) (Info, *login, error) {
 	m.mu.Unlock()
 	if err := l.join(pinSource{c.PINFile, c.PIN}); err != nil {
 		m.leave(l)
-		if faultOf(err) != faultNone || refusedPIN(err) {
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
 		return Info{}, nil, err
 	}
 	return info, l, nil
