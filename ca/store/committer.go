@@ -162,7 +162,8 @@ func (c *committer) commit(batch []*waiting) error {
 	if succeeded == 0 {
 		return c.abandon(nil)
 	}
-	if err := c.faults.beforeCommit(); err != nil {
+	fault := c.faults.next()
+	if err := fault.before(); err != nil {
 		return c.abandon(fmt.Errorf("writing store: committing: %w", err))
 	}
 	if _, err := c.tx.Exec(ctx, "COMMIT"); err != nil {
@@ -175,7 +176,7 @@ func (c *committer) commit(batch []*waiting) error {
 		c.disconnect()
 		return fmt.Errorf("writing store: committing: %w: %w", ErrUncertain, err)
 	}
-	if err := c.faults.afterCommit(); err != nil {
+	if err := fault.after(); err != nil {
 		return fmt.Errorf("writing store: committing: %w: %w", ErrUncertain, err)
 	}
 	return nil

@@ -4,60 +4,61 @@ import "sync"
 
 // Faults makes a commit fail in the two ways in which a write can fail: it did
 // not happen, or it happened and we are told that it did not. Every room tests
-// both. Armed faults hit the next commits, one each; the zero value does nothing.
+// both. The zero value does nothing.
+//
+// Faults are armed for commits to come, counted from the next one, which is 0.
+// Transactions in which no write succeeded are not committed and do not count.
 type Faults struct {
 	mu     sync.Mutex
-	before []func() error // next commit first
-	after  []func() error
+	coming []fault
 }
 
-// FailBeforeCommit makes one coming commit fail, after skip others have gone
-// through: the transaction is rolled back and every write in it gets err. f may be used to
-// look at the world, or to kill the process, at that moment; if it returns nil
-// the commit goes on.
+type fault struct{ before, after func() error }
+
+// FailBeforeCommit has f called before the commit that comes after skip others. If
+// it returns an error, the transaction is rolled back and every write in it gets
+// that error; if it returns nil, the commit goes on, so that f may also just look
+// at the world at that moment, or end the process.
 func (f *Faults) FailBeforeCommit(skip int, fail func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.before = arm(f.before, skip, fail)
+	f.at(skip).before = fail
 }
 
-// FailAfterCommit makes one coming commit look failed, after skip others have
-// gone through: the transaction is on disk and every write in it is told
-// [ErrUncertain] with the error of fail.
+// FailAfterCommit has f called after the commit that comes after skip others. If
+// it returns an error, every write of the transaction, which is on disk, is told
+// [ErrUncertain].
 func (f *Faults) FailAfterCommit(skip int, fail func() error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.after = arm(f.after, skip, fail)
+	f.at(skip).after = fail
 }
 
-func arm(queue []func() error, skip int, fail func() error) []func() error {
-	for len(queue) <= skip {
-		queue = append(queue, nil)
+func (f *Faults) at(skip int) *fault {
+	for len(f.coming) <= skip {
+		f.coming = append(f.coming, fault{})
 	}
-	queue[skip] = fail
-	return queue
+	return &f.coming[skip]
 }
 
-func (f *Faults) beforeCommit() error { return f.pop(true) }
-func (f *Faults) afterCommit() error  { return f.pop(false) }
-
-func (f *Faults) pop(before bool) error {
+// next takes the faults of one commit.
+func (f *Faults) next() fault {
+	never := func() error { return nil }
+	this := fault{never, never}
 	if f == nil {
-		return nil
+		return this
 	}
 	f.mu.Lock()
-	queue := &f.after
-	if before {
-		queue = &f.before
+	defer f.mu.Unlock()
+	if len(f.coming) == 0 {
+		return this
 	}
-	var fail func() error
-	if len(*queue) > 0 {
-		fail = (*queue)[0]
-		*queue = (*queue)[1:]
+	if armed := f.coming[0].before; armed != nil {
+		this.before = armed
 	}
-	f.mu.Unlock()
-	if fail == nil {
-		return nil
+	if armed := f.coming[0].after; armed != nil {
+		this.after = armed
 	}
-	return fail()
+	f.coming = f.coming[1:]
+	return this
 }
