@@ -1,9 +1,12 @@
 package gbcs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
-// Lengths of the wrapper are A-XDR: one octet below 0x80, else 81 xx or
-// 82 xx xx, always in the shortest form.
+// Lengths of the wrapper are A-XDR: one octet below 0x80, else 81 xx, 82 xx xx
+// or 83 xx xx xx, always in the shortest form.
 
 func appendAXDRLength(b []byte, n int) []byte {
 	switch {
@@ -11,8 +14,10 @@ func appendAXDRLength(b []byte, n int) []byte {
 		return append(b, byte(n))
 	case n <= 0xFF:
 		return append(b, 0x81, byte(n))
-	default:
+	case n <= 0xFFFF:
 		return append(b, 0x82, byte(n>>8), byte(n))
+	default:
+		return append(b, 0x83, byte(n>>16), byte(n>>8), byte(n))
 	}
 }
 
@@ -23,21 +28,22 @@ func axdrLength(b []byte) (n int, rest []byte, err error) {
 	if len(b) == 0 {
 		return 0, nil, errors.New("the message ends where a length is due")
 	}
-	switch first := b[0]; {
-	case first < 0x80:
+	first := b[0]
+	if first < 0x80 {
 		return int(first), b[1:], nil
-	case first == 0x81 && len(b) >= 2:
-		if b[1] < 0x80 {
-			return 0, nil, errors.New("length 81 with a value below 128: not the shortest form")
-		}
-		return int(b[1]), b[2:], nil
-	case first == 0x82 && len(b) >= 3:
-		if b[1] == 0 {
-			return 0, nil, errors.New("length 82 with a value below 256: not the shortest form")
-		}
-		return int(b[1])<<8 | int(b[2]), b[3:], nil
-	case first == 0x81 || first == 0x82:
+	}
+	octets := int(first & 0x7F)
+	if octets == 0 || octets > 3 {
+		return 0, nil, fmt.Errorf("length octet %02X: a length begins with an octet up to 7F, or 81 to 83", first)
+	}
+	if len(b) <= octets {
 		return 0, nil, errors.New("the message ends inside a length")
 	}
-	return 0, nil, errors.New("a length must begin with an octet up to 82")
+	for _, o := range b[1 : 1+octets] {
+		n = n<<8 | int(o)
+	}
+	if b[1] == 0 || n < 0x80 {
+		return 0, nil, fmt.Errorf("length %d written with %d octets: not the shortest form", n, 1+octets)
+	}
+	return n, b[1+octets:], nil
 }

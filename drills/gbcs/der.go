@@ -245,8 +245,8 @@ func (w *derWriter) close(mark int) {
 		w.b[mark-1] = byte(n)
 		return
 	}
-	if n > maxLength {
-		w.fail("a part of %d octets, more than %d", n, maxLength)
+	if n > maxPart {
+		w.fail("a part of %d octets, more than %d", n, maxPart)
 		return
 	}
 	if n <= 0xFF && w.form != LengthsTwoOctet {

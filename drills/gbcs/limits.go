@@ -1,13 +1,18 @@
 package gbcs
 
 const (
-	// maxLength is the greatest length that three length octets (82 hi lo) can
-	// say. The wrapper has no longer form, so it bounds every part of a message.
-	maxLength = 0xFFFF
+	// maxLength is the greatest length that the wrapper can say here: three octets
+	// after 83. The credential messages need two; readings of other use cases,
+	// which are passed through unread, may need the third.
+	maxLength = 0xFFFFFF
 
 	// MaxMessage bounds what Decode looks at: the tag and empty fields of the MAC
-	// header, three length octets, and the most these can announce.
-	MaxMessage = 7 + 3 + maxLength
+	// header, four length octets, and the most these can announce.
+	MaxMessage = 7 + 4 + maxLength
+
+	// maxPart is the greatest length inside a payload that is read here: two
+	// octets after 82, enough for a hundred certificates.
+	maxPart = 0xFFFF
 
 	// maxCounter is the greatest value of a sequence number in a payload
 	// (INTEGER 0 to 2^63-1). Greater ones are read, because a header counter has

@@ -136,17 +136,23 @@ func (m *Message) readInner(b []byte) error {
 // form on the wire, if the whole is too long, or if a MAC is due and not there.
 func (m *Message) Encode() ([]byte, error) {
 	inner, err := m.inner(nil)
-	if err != nil || !m.MAC {
-		return inner, err
+	if err != nil {
+		return nil, err
+	}
+	if len(inner) > maxLength {
+		return nil, fmt.Errorf("writing a message: %d octets, more than a message can have (%d)", len(inner), maxLength)
+	}
+	if !m.MAC {
+		return inner, nil
 	}
 	if len(m.MACOctets) != macLength {
 		return nil, fmt.Errorf("writing the MAC header: a MAC of %d octets, not %d; AddMAC makes it", len(m.MACOctets), macLength)
 	}
 	n := len(securityHead) + len(inner) + macLength
 	if n > maxLength {
-		return nil, fmt.Errorf("writing the MAC header: %d octets, more than a message can have (%d)", n, maxLength)
+		return nil, fmt.Errorf("writing the MAC header: %d octets, more than it can say (%d)", n, maxLength)
 	}
-	b := make([]byte, 0, len(cipheredHead)+3+n)
+	b := make([]byte, 0, len(cipheredHead)+4+n)
 	b = append(b, cipheredHead...)
 	b = appendAXDRLength(b, n)
 	b = append(b, securityHead...)
