@@ -23,6 +23,7 @@ const (
 	intentsHexFile = "intents.hex"         // the to-be-signed octets alone, one a line
 	evidenceFile   = "evidence.json"       // attributes read back from the token, for each key
 	sumsFile       = "SHA256SUMS"          // written last: a directory that has it is finished
+	rehearsalFile  = "rehearsal.json"      // what a rehearsal left for the run, if it was told to
 	certificateDir = "certificates"
 	publicKeyDir   = "public-keys"
 	custodianDir   = "custodians" // shares, only if nobody else took them; never part of the evidence
@@ -63,6 +64,9 @@ func (r *record) begin(script []byte) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making the ceremony's directory: %w", err)
 		}
+	}
+	if _, err := os.Lstat(filepath.Join(r.dir, rehearsalFile)); err == nil {
+		r.files = append(r.files, rehearsalFile)
 	}
 	return r.write(scriptFile, script)
 }

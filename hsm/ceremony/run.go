@@ -27,14 +27,15 @@ type Config struct {
 	// Environment decides policies, validity and limits. It is the script's when
 	// nil; another is accepted only if both are for exercises.
 	Environment *policy.Environment
-	// Out is the directory of the ceremony. It must be absent or empty.
+	// Out is the directory of the ceremony. It must be absent or vacant: empty but
+	// for a rehearsal's minutes and directories called token….
 	Out string
 	// Token opens the real token that stands for the script's token of that name.
 	// It is called once for each name and may return one token for several. The
 	// ceremony closes no token.
 	Token func(ctx context.Context, name string) (*hsm.Token, error)
 	// Rehearsed, if not empty, is the hash that the rehearsal printed. Another
-	// script is refused.
+	// script is refused; so is one that differs from a rehearsal kept in Out.
 	Rehearsed string
 	// Custodian takes the share of one custodian role. When nil, shares are
 	// written to Out/custodians, one file of mode 0600 each, for their custodians
@@ -126,8 +127,14 @@ func prepare(c Config) (*meeting, error) {
 	if err := c.Script.Check(); err != nil {
 		return nil, err
 	}
-	if c.Rehearsed != "" && !strings.EqualFold(c.Rehearsed, c.Script.Hash()) {
-		return nil, fmt.Errorf("%w: the script's SHA-256 is %s and %s was rehearsed; rehearse this script or run that one", ErrRefused, c.Script.Hash(), c.Rehearsed)
+	left, err := rehearsedIn(c.Out)
+	if err != nil {
+		return nil, fmt.Errorf("running a ceremony: %w", err)
+	}
+	for _, rehearsed := range []string{c.Rehearsed, left} {
+		if rehearsed != "" && !strings.EqualFold(rehearsed, c.Script.Hash()) {
+			return nil, fmt.Errorf("%w: the script's SHA-256 is %s and %s was rehearsed; rehearse this script or run that one", ErrRefused, c.Script.Hash(), rehearsed)
+		}
 	}
 	own, err := policy.LoadEnvironment(c.Script.Environment)
 	if err != nil {
@@ -192,7 +199,10 @@ func (m *meeting) begin() error {
 	if m.Script.Verified {
 		label = "verified against: " + m.Script.Source
 	}
-	kind := "run"
+	kind := "run, not held against a rehearsal"
+	if left, err := rehearsedIn(m.Out); err == nil && (left != "" || m.Rehearsed != "") {
+		kind = "run of the script that was rehearsed"
+	}
 	if m.rehearsal {
 		kind = "rehearsal on a throw-away token"
 	}
@@ -202,7 +212,7 @@ func (m *meeting) begin() error {
 		"title " + m.Script.Title,
 		"kind " + kind,
 		fmt.Sprintf("environment %s, version %d", m.env.Name, m.env.Version),
-		"script " + label,
+		"status of the script: " + label,
 		"transcript key " + m.vkey,
 		"begun " + m.now(),
 	}

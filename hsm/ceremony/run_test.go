@@ -110,7 +110,7 @@ func TestDefaultScriptEndToEnd(t *testing.T) {
 	t.Run("the transcript says it all", func(t *testing.T) {
 		text, err := os.ReadFile(r.Transcript)
 		require.NoError(t, err)
-		for _, want := range []string{"script " + ceremony.DefaultScript().Hash(), "kind run", ceremony.OurReading, "split 2 of 3", "not verified: sample", "step 19", "not confirmed: nobody was asked", "certificates/recovery.pem", "evidence.json"} {
+		for _, want := range []string{"script " + ceremony.DefaultScript().Hash(), "kind run of the script that was rehearsed", ceremony.OurReading, "split 2 of 3", "not verified: sample", "step 19", "not confirmed: nobody was asked", "certificates/recovery.pem", "evidence.json"} {
 			require.Contains(t, string(text), want)
 		}
 		require.NoFileExists(t, filepath.Join(out, "transcript.unsigned"))
@@ -241,4 +241,25 @@ func TestPeopleInTheRoom(t *testing.T) {
 	require.ErrorContains(t, err, "the witness objects")
 	_, err = ceremony.Load(c.Out)
 	require.ErrorIs(t, err, ceremony.ErrUnfinished)
+}
+
+func TestARehearsalKeptInTheDirectoryBindsTheRun(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	r, err := ceremony.Rehearse(t.Context(), ceremony.Config{Script: c.Script, Out: c.Out})
+	require.NoError(t, err)
+	require.FileExists(t, filepath.Join(c.Out, "rehearsal.json"))
+
+	other := c
+	other.Script = parse(t, strings.Replace(small, "title: Small", "title: Other", 1))
+	_, err = ceremony.Run(t.Context(), other)
+	require.ErrorIs(t, err, ceremony.ErrRefused)
+	require.ErrorContains(t, err, r.Hash)
+
+	result, err := ceremony.Run(t.Context(), c)
+	require.NoError(t, err)
+	text, err := os.ReadFile(result.Transcript)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "kind run of the script that was rehearsed")
+	require.Contains(t, string(text), "  rehearsal.json\n")
 }

@@ -63,7 +63,7 @@ func standing(dir string) (st Standing, err error) {
 	own := 0
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case e.IsDir() && strings.HasPrefix(name, tokenPrefix):
+		case e.IsDir() && strings.HasPrefix(name, tokenPrefix), name == rehearsalFile:
 		case ours(name):
 			own++
 			st.Finished = st.Finished || name == sumsFile
