@@ -15,6 +15,7 @@ import (
 // be one that derives, and peer a point of P-256 other than infinity.
 func (k *Key) ECDH(ctx context.Context, peer *ecdsa.PublicKey) ([]byte, error) {
 	fail := func(err error) ([]byte, error) { return nil, fmt.Errorf("agreeing with key %q: %w", k.label, err) }
+	//lint:ignore SA1019 a key without coordinates makes every other method panic
 	if peer == nil || peer.Curve != k.public.Curve || peer.X == nil || peer.Y == nil {
 		return fail(errors.New("the peer's key is not a point of P-256"))
 	}

@@ -53,8 +53,10 @@ const idLength = 16
 // A label that any object of the token bears already is ErrConflict; PKCS#11
 // itself would accept it, and two keys of one name is how the wrong one comes to sign.
 // An error that wraps ErrUnavailable may leave the key behind: look it up before
-// a second try. Two processes that generate the same label on one token at the same moment both see
-// the clash and both remove what they made.
+// a second try. Within a process calls take turns. Two processes that generate one
+// label on one token at the same moment should not exist: each looks again and withdraws its
+// key if it sees the other's, but SoftHSM may hide a key that another process
+// made in the same instant until the next write. [Token.Key] then says ErrConflict.
 func (t *Token) Generate(ctx context.Context, spec KeySpec) (*Key, error) {
 	fail := func(err error) (*Key, error) { return nil, fmt.Errorf("generating key %q: %w", spec.Label, err) }
 	if err := spec.Label.Check(); err != nil {

@@ -135,6 +135,14 @@ func (l *login) poisoned() error {
 	return l.poison
 }
 
+// over reports whether the last user has left, after which the module may be
+// unloaded at any time. In the gate it stays as it is.
+func (l *login) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.users == 0
+}
+
 // present returns an error if the token does not answer. A SoftHSM token whose
 // directory is gone still opens sessions and finds no objects, without an
 // error; C_GetTokenInfo is the cheapest call that notices. The caller is in the gate.
@@ -214,6 +222,9 @@ func (l *login) reconnect(seen uint64) error {
 		return err
 	}
 	defer m.gate.release()
+	if l.over() {
+		return errClosed
+	}
 	if l.generation.Load() != seen {
 		return nil // another token of the module was reset, and this one with it
 	}

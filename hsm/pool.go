@@ -72,10 +72,11 @@ func (p *Pool) take(ctx context.Context) (*session, error) {
 		if s := p.pop(); s != nil {
 			return s, nil
 		}
-		s := newSession(p.login)
-		p.mu.Lock()
-		p.all[s], s.era = true, p.era
-		p.mu.Unlock()
+		s := p.fresh()
+		if s == nil {
+			p.permits <- struct{}{}
+			return nil, errClosed
+		}
 		err := s.open(ctx, p.limit)
 		if err == nil {
 			return s, nil
@@ -104,6 +105,18 @@ func (p *Pool) pop() *session {
 		s.retire()
 	}
 	return nil
+}
+
+// fresh returns a session that is yet to be opened, or nil if the Pool is closed.
+func (p *Pool) fresh() *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shut {
+		return nil
+	}
+	s := newSession(p.login)
+	p.all[s], s.era = true, p.era
+	return s
 }
 
 // put gives a session back whole.

@@ -277,3 +277,26 @@ func TestCloseWaitsForThoseAtWork(t *testing.T) {
 	require.ErrorIs(t, err, hsm.ErrUnavailable)
 	require.ErrorContains(t, err, "closed")
 }
+
+func TestCloseDoesNotWaitForACallThatHangs(t *testing.T) {
+	t.Parallel()
+	dir := softhsm.ForTest(t, "EXERCISE hung close")
+	f := newFaulty()
+	c := hsm.FromSoftHSM(dir)
+	c.Timeout = time.Second
+	token, err := hsm.OpenThrough(t.Context(), c, f.through)
+	require.NoError(t, err)
+	key := generate(t, token, "issuing-oca-1", hsm.Sign)
+	release := f.hangAt("C_Sign")
+	_, err = key.SignDigest(t.Context(), make([]byte, 32))
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	err = token.Close()
+	require.ErrorIs(t, err, hsm.ErrUnavailable)
+	require.ErrorContains(t, err, "stays loaded")
+	release()
+	<-f.left
+	again := open(t, dir)
+	key, err = again.Key(t.Context(), "issuing-oca-1")
+	require.NoError(t, err)
+	signAndVerify(t, key)
+}

@@ -64,6 +64,9 @@ func (s *session) driver() driver { return s.login.module.d }
 // open opens the session on the token.
 func (s *session) open(ctx context.Context, limit time.Duration) error {
 	_, err := hand(ctx, s, limit, func() (struct{}, error) {
+		if s.login.over() {
+			return struct{}{}, errClosed
+		}
 		s.generation = s.login.generation.Load()
 		handle, err := s.driver().OpenSession(s.login.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
 		s.handle, s.opened = handle, err == nil

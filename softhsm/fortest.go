@@ -29,10 +29,7 @@ type TB interface {
 func ForTest(t TB, label string) *Token {
 	t.Helper()
 	if _, err := Find(); err != nil {
-		if os.Getenv("SMKI_NO_SKIP") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		absent(t, err, os.Getenv("SMKI_NO_SKIP"))
 	}
 	if !strings.HasPrefix(label, exercise) {
 		label = strings.TrimSpace(exercise + " " + label)
@@ -42,4 +39,13 @@ func ForTest(t TB, label string) *Token {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// absent ends a test that needs SoftHSM where there is none.
+func absent(t TB, why error, noSkip string) {
+	t.Helper()
+	if noSkip == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }

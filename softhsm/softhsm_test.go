@@ -36,6 +36,13 @@ func labels(t *testing.T, token *softhsm.Token) (*pkcs11.Ctx, []string) {
 	return module, found
 }
 
+func needSoftHSM(t *testing.T) {
+	t.Helper()
+	if _, err := softhsm.Find(); err != nil {
+		softhsm.Absent(t, err, os.Getenv("SMKI_NO_SKIP"))
+	}
+}
+
 func TestTokensAreIndependentInOneProcess(t *testing.T) {
 	t.Parallel()
 	one, two := softhsm.ForTest(t, "EXERCISE one"), softhsm.ForTest(t, "EXERCISE two")
@@ -90,9 +97,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a path that softhsm2.conf cannot hold", filepath.Join(t.TempDir(), "a#b"), "EXERCISE a", "'#'"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if _, err := softhsm.Find(); err != nil {
-				t.Skip(err)
-			}
+			needSoftHSM(t)
 			_, err := softhsm.New(row.dir, row.label)
 			require.ErrorContains(t, err, row.says)
 		})
@@ -160,11 +165,31 @@ func (f *fakeTB) Fatal(args ...any) { f.failed = true; panic("fatal") }
 
 func TestForTestFailsRatherThanReturnsNothing(t *testing.T) {
 	t.Parallel()
-	if _, err := softhsm.Find(); err != nil {
-		t.Skip(err)
-	}
+	needSoftHSM(t)
 	f := &fakeTB{TB: t}
 	require.Panics(t, func() { softhsm.ForTest(f, strings.Repeat("x", 40)) })
 	require.True(t, f.failed)
 	require.False(t, f.skipped)
+}
+
+func TestAbsenceSkipsUnlessSkippingIsForbidden(t *testing.T) {
+	t.Parallel()
+	f := &fakeTB{TB: t}
+	require.Panics(t, func() { softhsm.Absent(f, softhsm.ErrNotInstalled, "") })
+	require.True(t, f.skipped && !f.failed)
+	f = &fakeTB{TB: t}
+	require.Panics(t, func() { softhsm.Absent(f, softhsm.ErrNotInstalled, "1") })
+	require.True(t, f.failed && !f.skipped)
+	require.Contains(t, softhsm.Hint(), "install")
+}
+
+func TestNewFailsClean(t *testing.T) {
+	t.Parallel()
+	needSoftHSM(t)
+	// The parent is a file, so nothing can be made below it.
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err := softhsm.New(filepath.Join(file, "token"), "EXERCISE a")
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "pin")
 }
