@@ -156,6 +156,7 @@ var (
 	undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	noField    = regexp.MustCompile(`^undefined field '([^']*)'`)
 	noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '([^']*)'`)
+	noParts    = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
 	syntax     = regexp.MustCompile(`^Syntax error: (.*)`)
 )
 
@@ -166,7 +167,11 @@ var operatorWords = map[string]string{"_==_": "==", "_!=_": "!=", "_<_": "<", "_
 // celWords turns what CEL says into what a planner can act on.
 func (c *checker) celWords(e *common.Error) string {
 	if m := undeclared.FindStringSubmatch(e.Message); m != nil {
-		return fmt.Sprintf("unknown name %q: %s", m[1], instead(m[1], c.words.names))
+		hint := instead(m[1], c.words.names)
+		if slices.Contains(c.partyIDs(), m[1]) {
+			hint = "texts stand in quotes, as in \"" + m[1] + "\""
+		}
+		return fmt.Sprintf("unknown name %q: %s", m[1], hint)
 	}
 	if m := noField.FindStringSubmatch(e.Message); m != nil {
 		return fmt.Sprintf("there is no %q here: %s", m[1], instead(m[1], c.words.names))
@@ -181,6 +186,9 @@ func (c *checker) celWords(e *common.Error) string {
 			return fmt.Sprintf("%s cannot stand between %s: %s", op, strings.ReplaceAll(types, ", ", " and "), hint)
 		}
 		return fmt.Sprintf("%s cannot be asked of %s: %s", m[1], m[2], c.signatures(m[1]))
+	}
+	if m := noParts.FindStringSubmatch(e.Message); m != nil {
+		return fmt.Sprintf("nothing stands behind the point of a value of kind %s: compare it, or take the point away", m[1])
 	}
 	if m := syntax.FindStringSubmatch(e.Message); m != nil {
 		return "this is not an expression: " + m[1] + "; texts stand in quotes, and = is written =="

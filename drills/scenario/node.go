@@ -168,6 +168,9 @@ func read(file string, b []byte) (root *node, err error) {
 	if err := r.errs.err(); err != nil {
 		return nil, err
 	}
+	if root.kind != mappingNode || root.flow {
+		return refuse(start, "a scenario is one YAML document that begins with \"drill: %d\"", Language)
+	}
 	r.comments(root, b)
 	return root, nil
 }

@@ -207,9 +207,6 @@ func (c *checker) inject(n *node) *Inject {
 	for _, x := range n.get("to").items {
 		i.To = append(i.To, c.known(x, "recipient", c.told))
 	}
-	if len(i.To) == 0 {
-		c.errs.add(n.get("to").pos, "nobody hears this inject: name at least one recipient")
-	}
 	return i
 }
 

@@ -99,21 +99,23 @@ func shapeErrors(root *node, e *jsonschema.ValidationError, errs *errorList) {
 			errs.add(at.pos, "%s is empty: write %s", where, typeWords(k.Want))
 			return
 		}
+		if slices.Equal(k.Want, []string{"string"}) && at.kind == scalarNode {
+			errs.add(at.pos, "%s: %s", where, patternWords(e.SchemaURL, at.text))
+			return
+		}
 		errs.add(at.pos, "%s is %s: write %s", where, typeWords([]string{k.Got}), typeWords(k.Want))
 	case *kind.Const:
 		errs.add(at.pos, "%s can only be %v", where, k.Want)
 	case *kind.Pattern:
 		errs.add(at.pos, "%s: %s", where, patternWords(e.SchemaURL, at.text))
-	case *kind.MinLength:
-		errs.add(at.pos, "%s is empty: write some words", where)
 	case *kind.MinItems:
-		errs.add(at.pos, "%s needs at least %d entries, it has %d", where, k.Want, k.Got)
+		errs.add(at.pos, "%s needs at least %s, it has %d", where, entries(k.Want), k.Got)
 	case *kind.MinProperties:
-		errs.add(at.pos, "%s needs at least %d entries, it has %d", where, k.Want, k.Got)
+		errs.add(at.pos, "%s needs at least %s, it has %d", where, entries(k.Want), k.Got)
 	case *kind.MaxItems:
-		errs.add(at.pos, "%s has at most %d entries, not %d", where, k.Want, k.Got)
+		errs.add(at.pos, "%s has at most %s, not %d", where, entries(k.Want), k.Got)
 	case *kind.MaxProperties:
-		errs.add(at.pos, "%s has at most %d entries, not %d", where, k.Want, k.Got)
+		errs.add(at.pos, "%s has at most %s, not %d", where, entries(k.Want), k.Got)
 	case *kind.UniqueItems:
 		errs.add(at.pos, "%s says one thing twice: entries %d and %d", where, k.Duplicates[0]+1, k.Duplicates[1]+1)
 	case *kind.Minimum:
@@ -214,13 +216,22 @@ func patternWords(url, text string) string {
 		return fmt.Sprintf("%q is not a name: use small letters, digits, and single spaces or hyphens", text)
 	case strings.HasSuffix(url, "/id"):
 		return fmt.Sprintf("%q is not an id: use letters, digits, dots and hyphens, such as S01", text)
-	default:
+	case strings.TrimSpace(text) == "":
 		return "it is empty: write some words"
+	case integerText.MatchString(text) || decimalText.MatchString(text) || text == "true" || text == "false":
+		return fmt.Sprintf("%s is read as a number or as yes or no: put it in quotes to make it a text", text)
 	}
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("%q has the wrong form", text)
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 // typeWords names JSON types as a planner knows them.
