@@ -60,6 +60,8 @@ type tap struct {
 	// fail, if not nil, decides for each signature; it may call sign none, one or
 	// more times.
 	fail func(sign func() ([]byte, error)) ([]byte, error)
+	// told, if not nil, hears of each signature before the CA does.
+	told func(digest []byte) error
 }
 
 type tapped struct {
@@ -75,6 +77,9 @@ func (s tapped) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([
 		s.tap.mu.Lock()
 		defer s.tap.mu.Unlock()
 		s.tap.made = append(s.tap.made, [32]byte(digest))
+		if s.tap.told != nil {
+			err = errors.Join(err, s.tap.told(digest))
+		}
 		return sig, err
 	}
 	s.tap.mu.Lock()
