@@ -34,6 +34,13 @@ func (f *Faults) FailAfterCommit(skip int, fail func() error) {
 	f.at(skip).after = fail
 }
 
+// Disarm forgets the faults that are still to come.
+func (f *Faults) Disarm() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.coming = nil
+}
+
 func (f *Faults) at(skip int) *fault {
 	for len(f.coming) <= skip {
 		f.coming = append(f.coming, fault{})
