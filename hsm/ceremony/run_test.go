@@ -263,3 +263,18 @@ func TestARehearsalKeptInTheDirectoryBindsTheRun(t *testing.T) {
 	require.Contains(t, string(text), "kind run of the script that was rehearsed")
 	require.Contains(t, string(text), "  rehearsal.json\n")
 }
+
+func TestAnotherExerciseEnvironmentDecidesPoliciesAndVersions(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	var err error
+	c.Environment, err = policy.LoadEnvironment("drill")
+	require.NoError(t, err)
+	r, err := ceremony.Run(t.Context(), c)
+	require.NoError(t, err)
+	require.Equal(t, "drill", r.Environment)
+	profile, err := c.Environment.Profile(policy.ProfileIssuingDCA)
+	require.NoError(t, err)
+	require.Equal(t, profile.Version, r.Intents[1].ProfileVersion)
+	require.False(t, r.Rehearsal)
+}

@@ -60,7 +60,9 @@ func (s Share) Of() int { return int(s.of) }
 func (s Share) Set() string { return fmt.Sprintf("%x", s.set[:]) }
 
 // Split cuts secret into n shares of which any k give it back and fewer say
-// nothing but its length, rounded up. random is crypto/rand.Reader when nil.
+// nothing but its length, rounded up. The name of the split is drawn from
+// random, crypto/rand.Reader when nil; what makes the shares secret comes from
+// crypto/rand in any case, so that no caller can weaken it.
 //
 // secret is 1 to 64 octets, k at least 2 and n at most 16. The caller still
 // owns secret and should clear it.

@@ -137,10 +137,16 @@ func TestAnySlipIsFoundAndItsRowNamed(t *testing.T) {
 			other = '8'
 		}
 		wrong := text[:i] + string(other) + text[i+1:]
-		_, err := custody.ParseShare(wrong)
-		var shareErr *custody.ShareError
-		require.ErrorAs(t, err, &shareErr, "position %d", i)
-		require.Equal(t, strings.Count(text[:i], " ")+1, shareErr.Row, "position %d", i)
+		named := func(text string, i int) {
+			_, err := custody.ParseShare(text)
+			var shareErr *custody.ShareError
+			require.ErrorAs(t, err, &shareErr, "position %d", i)
+			require.Equal(t, strings.Count(text[:i], " ")+1, shareErr.Row, "position %d", i)
+		}
+		named(wrong, i)
+		if next := i + 1; next < len(text) && text[next] != '-' && text[next] != ' ' && text[next] != text[i] {
+			named(text[:i]+string(text[next])+string(text[i])+text[next+1:], i)
+		}
 	}
 
 	_, err := custody.ParseShares([]string{shares[1].Text(), text[:20] + "!" + text[21:]})
