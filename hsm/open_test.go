@@ -233,6 +233,10 @@ func TestTwoTokensOfOneModule(t *testing.T) {
 	signAndVerify(t, one)
 	_, err = two.SignDigest(t.Context(), make([]byte, 32))
 	require.ErrorIs(t, err, hsm.ErrUnavailable, "closed")
+	_, err = hsm.Open(t.Context(), hsm.Config{Module: dir.Library, SoftHSMConf: dir.Config(), TokenLabel: "EXERCISE second", PIN: hsm.PIN("not the PIN")})
+	var code pkcs11.Error
+	require.ErrorAs(t, err, &code, "closing has logged the token out, although its module is still in use")
+	require.EqualValues(t, pkcs11.CKR_PIN_INCORRECT, code)
 }
 
 func TestTwoTokensOfOneLabelNeedTheSerial(t *testing.T) {
