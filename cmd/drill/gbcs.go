@@ -96,12 +96,12 @@ func gbcsDecode(c *cli.Context) error {
 		good = good && v.good()
 		views = append(views, v)
 	}
+	for _, note := range keyring.Notes {
+		fmt.Fprintln(c.App.ErrWriter, "drill gbcs decode:", note)
+	}
 	if clikit.WantsJSON(c) {
 		err = oneOrList(c.App.Writer, views)
 	} else {
-		for _, note := range keyring.Notes {
-			fmt.Fprintln(c.App.ErrWriter, "drill gbcs decode:", note)
-		}
 		err = printMessages(c.App.Writer, views)
 	}
 	if err != nil {
