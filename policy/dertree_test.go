@@ -85,6 +85,8 @@ func (n *tlv) walk(f func(*tlv)) {
 // Short constructors for elements.
 func prim(tag byte, content ...byte) *tlv { return &tlv{tag: tag, content: content} }
 
+func text(tag byte, s string) *tlv { return &tlv{tag: tag, content: []byte(s)} }
+
 func cons(tag byte, children ...*tlv) *tlv { return &tlv{tag: tag, children: children} }
 
 func oidTLV(t testing.TB, id ...int) *tlv {
