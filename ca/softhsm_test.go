@@ -1,0 +1,186 @@
+package ca_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"smki.example/ca"
+	"smki.example/ca/store"
+	"smki.example/hsm"
+	"smki.example/policy"
+	"smki.example/policy/policytest"
+	"smki.example/softhsm"
+)
+
+// A tokenWorld is a CA whose issuing keys are in a SoftHSM token.
+type tokenWorld struct {
+	soft   *softhsm.Token
+	token  *hsm.Token
+	issuer *ca.Issuer
+	keys   map[string]*hsm.Key
+}
+
+func newTokenWorld(t testing.TB) *tokenWorld {
+	t.Helper()
+	ctx := context.Background()
+	w := &tokenWorld{soft: softhsm.ForTest(t, "ca"), keys: make(map[string]*hsm.Key)}
+	var err error
+	w.token, err = hsm.Open(ctx, hsm.FromSoftHSM(w.soft))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.token.Close() })
+
+	h := policytest.NewHierarchy(t)
+	cfg := ca.Config{Environment: h.Environment, LogKey: logKey}
+	for name, row := range map[string]struct {
+		root policytest.Authority
+		cn   string
+	}{"issuing-oca": {h.RootOCA, "X9"}, "issuing-dca": {h.RootDCA, "D9"}} {
+		key, err := w.token.Generate(ctx, hsm.KeySpec{Label: hsm.Label(name, 1), Use: hsm.Sign, Modifiable: true})
+		require.NoError(t, err)
+		w.keys[name] = key
+		subject := &ecdsa.PrivateKey{PublicKey: *key.Public()}
+		cert := h.Issue(t, policy.ProfileName(name), &row.root, subject, policy.CertificateTemplate{CN: row.cn})
+		cfg.Authorities = append(cfg.Authorities, ca.Authority{Name: name, Generation: 1, Certificate: cert, Signer: key.Signer})
+	}
+	cfg.Store, err = store.Open(ctx, store.Config{URL: filepath.Join(t.TempDir(), "ca.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = cfg.Store.Close() })
+	w.issuer, err = ca.Open(ctx, cfg)
+	require.NoError(t, err)
+	return w
+}
+
+func TestSoftHSM(t *testing.T) {
+	t.Parallel()
+	w := newTokenWorld(t)
+	c, err := w.issuer.Issue(t.Context(), supplier(t, 1))
+	require.NoError(t, err)
+	cert, err := c.Parse()
+	require.NoError(t, err)
+	require.NoError(t, policy.VerifyTBS(w.keys["issuing-oca"].Public(), cert.RawTBS, cert.Signature))
+
+	// The token goes away: an outage, with the serial written off because nobody can
+	// know what the token did. It comes back: the same request is issued.
+	request := device(t, 2)
+	require.NoError(t, w.soft.Break())
+	_, err = w.issuer.Issue(t.Context(), request)
+	require.ErrorIs(t, err, ca.ErrUncertain)
+	require.ErrorIs(t, err, hsm.ErrUnavailable, "the token's own word reaches the caller")
+	results, err := w.issuer.IssueBatch(t.Context(), []ca.Request{device(t, 3), supplier(t, 4)})
+	require.NoError(t, err)
+	for _, r := range results {
+		require.Error(t, r.Err)
+		require.NotErrorIs(t, r.Err, ca.ErrRefused)
+	}
+	require.NoError(t, w.soft.Restore())
+	_, err = w.issuer.Issue(t.Context(), request)
+	require.NoError(t, err)
+
+	var requests []ca.Request
+	for n := range 100 {
+		requests = append(requests, device(t, 100+n))
+	}
+	results, err = w.issuer.IssueBatch(t.Context(), requests)
+	require.NoError(t, err)
+	for _, r := range results {
+		require.NoError(t, r.Err)
+	}
+}
+
+// The benchmarks report certificates a second. "ceiling" is what no pipeline can
+// beat on the machine at that moment: proof of possession, a signature of the token
+// and its verification, on the same goroutines, and nothing else.
+
+func requestsFor(b *testing.B) []ca.Request {
+	requests := make([]ca.Request, b.N)
+	for n := range requests {
+		requests[n] = device(b, n)
+	}
+	return requests
+}
+
+func perSecond(b *testing.B, begun time.Time) {
+	b.ReportMetric(float64(b.N)/time.Since(begun).Seconds(), "certs/s")
+}
+
+func ceiling(b *testing.B, w *tokenWorld, goroutines int) {
+	requests := requestsFor(b)
+	key := w.keys["issuing-dca"]
+	b.ResetTimer()
+	begun := time.Now()
+	together(len(requests), goroutines, func(n int) {
+		req, err := policy.ParseRequest(requests[n].DER)
+		require.NoError(b, err)
+		require.NoError(b, req.CheckSignature())
+		digest := sha256.Sum256(req.Raw)
+		sig, err := key.Signer(context.Background()).Sign(nil, digest[:], crypto.SHA256)
+		require.NoError(b, err)
+		require.NoError(b, policy.VerifyTBS(key.Public(), req.Raw, sig))
+	})
+	perSecond(b, begun)
+}
+
+func together(n, goroutines int, f func(int)) {
+	next := make(chan int)
+	var wait sync.WaitGroup
+	for range goroutines {
+		wait.Go(func() {
+			for k := range next {
+				f(k)
+			}
+		})
+	}
+	for k := range n {
+		next <- k
+	}
+	close(next)
+	wait.Wait()
+}
+
+func BenchmarkIssue(b *testing.B) {
+	w := newTokenWorld(b)
+	for name, goroutines := range map[string]int{"one after the other": 1, "64 waiting": 64} {
+		b.Run(name+"/ceiling", func(b *testing.B) { ceiling(b, w, goroutines) })
+		b.Run(name, func(b *testing.B) {
+			requests := requestsFor(b)
+			b.ResetTimer()
+			begun := time.Now()
+			together(len(requests), goroutines, func(n int) {
+				_, err := w.issuer.Issue(context.Background(), requests[n])
+				require.NoError(b, err)
+			})
+			perSecond(b, begun)
+		})
+	}
+}
+
+func BenchmarkIssueBatch(b *testing.B) {
+	w := newTokenWorld(b)
+	b.Run("ceiling", func(b *testing.B) { ceiling(b, w, 2*runtime.GOMAXPROCS(0)) })
+	for name, batches := range map[string]int{"1000 at a time": 1, "1000 at a time, two batches at once": 2} {
+		b.Run(name, func(b *testing.B) {
+			requests := requestsFor(b)
+			shares := (len(requests) + ca.MaxBatch - 1) / ca.MaxBatch
+			b.ResetTimer()
+			begun := time.Now()
+			together(shares, batches, func(n int) {
+				share := requests[n*ca.MaxBatch : min((n+1)*ca.MaxBatch, len(requests))]
+				results, err := w.issuer.IssueBatch(context.Background(), share)
+				require.NoError(b, err)
+				for _, r := range results {
+					require.NoError(b, r.Err)
+				}
+			})
+			perSecond(b, begun)
+		})
+	}
+}
