@@ -32,9 +32,11 @@ mac-secrets.json and mac-intermediates.json in DIR, DIR/../keys and DIR/../rtds,
 
 What cannot be checked for want of a key is "not checked" and no fault.
 
---json prints {file, octets, wrapper, useCase, title, kind, header, payload, signature {verdict, by, keyIdentifier, reason},
-mac {verdict, by, reason}, findings [{level, code, where, text}]}, or {file, error} for what is no message; for several files a
-list of these. A verdict is valid, wrong, notChecked or none. payload has its type and the fields of the specification by name.
+--json prints {file, octets, wrapper, useCase, title, kind, mode, header, payload, signature {verdict, by, keyIdentifier, reason},
+mac {verdict, by, parties, reason}, findings [{level, code, where, text}]}, or {file, error} for what is no message; for several
+files a list of these. A verdict is valid, wrong, notChecked or none; by is a file. mode is there in update commands and their
+answers. payload has its type and the fields of the specification by name; a use case that is not CS02a to CS02g has type Opaque
+and its octets.
 
 Exit: 0 the message was read; 1 it could not be, or a signature or MAC that was checked is wrong; 2 wrong usage.
 

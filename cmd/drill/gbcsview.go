@@ -57,19 +57,24 @@ func (v messageView) MarshalJSON() ([]byte, error) {
 	if useCase == "" {
 		useCase = "unknown"
 	}
-	return json.Marshal(gbcs.Tree{
+	t := gbcs.Tree{
 		{Name: "file", Value: v.file},
 		{Name: "octets", Value: v.octets},
 		{Name: "wrapper", Value: v.wrapper()},
 		{Name: "useCase", Value: useCase},
 		{Name: "title", Value: m.Header.MessageCode.Title()},
 		{Name: "kind", Value: kindOf(m)},
+	}
+	if mode, ok := m.Header.MessageCode.Mode(); ok {
+		t = append(t, gbcs.Field{Name: "mode", Value: mode.Coded()})
+	}
+	return json.Marshal(append(t, gbcs.Tree{
 		{Name: "header", Value: m.Header.Describe()},
 		{Name: "payload", Value: append(gbcs.Tree{{Name: "type", Value: payloadType(m.Payload)}}, m.Payload.Describe()...)},
 		{Name: "signature", Value: verdictTree(v.inspection.Signature)},
 		{Name: "mac", Value: verdictTree(v.inspection.MAC)},
 		{Name: "findings", Value: findings},
-	})
+	}...))
 }
 
 func (v messageView) wrapper() gbcs.Tree {

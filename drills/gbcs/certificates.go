@@ -47,17 +47,17 @@ func (c certificateCheck) update(u *UpdateSecurityCredentials) {
 	anchors := c.keyring.anchors()
 	leaves := make([]*policy.Certificate, len(u.Replacements))
 	for i, r := range u.Replacements {
-		leaves[i] = c.read(fmt.Sprintf("replacement %d", i+1), r.Certificate)
+		leaves[i] = c.read(r.where(i), r.Certificate)
 		// A root that comes in the same command may be what the others lead to.
 		if leaves[i] != nil && r.Cell.Role == policy.RoleRoot {
-			anchors = append(anchors, anchorOf(leaves[i], fmt.Sprintf("replacement %d", i+1)))
+			anchors = append(anchors, anchorOf(leaves[i], r.where(i)))
 		}
 	}
 	for i, r := range u.Replacements {
 		if leaves[i] == nil {
 			continue
 		}
-		where := fmt.Sprintf("replacement %d", i+1)
+		where := r.where(i)
 		c.cell(where, leaves[i], r.Cell)
 		if r.Cell.Role == policy.RoleRoot {
 			c.root(where, leaves[i])
@@ -71,10 +71,10 @@ func (c certificateCheck) update(u *UpdateSecurityCredentials) {
 // a handover puts a broker's certificates into a supplier's cells.
 func (c certificateCheck) cell(where string, cert *policy.Certificate, cell TrustAnchorCell) {
 	if cert.Usage&cell.Usage == 0 {
-		c.add(LevelWarning, FindingCertificateForCell, where, "a certificate for %s in cell %s", cert.Usage, cell)
+		c.add(LevelWarning, FindingCertificateForCell, where, "its certificate is for %s", cert.Usage)
 	}
 	if role, ok := cert.Role(); ok && role != cell.Role {
-		c.add(LevelInfo, FindingCertificateForCell, where, "a certificate of role %s in cell %s", role, cell)
+		c.add(LevelInfo, FindingCertificateForCell, where, "its certificate is of role %s", role)
 	}
 }
 

@@ -183,13 +183,13 @@ func (m *Message) checkUpdate(f *findings, u *UpdateSecurityCredentials) {
 	}
 	seen := map[TrustAnchorCell]bool{}
 	for i, r := range u.Replacements {
-		where := fmt.Sprintf("replacement %d", i+1)
+		where := r.where(i)
 		if seen[r.Cell] {
-			f.add(LevelWarning, FindingReplacedCell, where, "%s a second time", r.Cell)
+			f.add(LevelWarning, FindingReplacedCell, where, "the cell is there a second time")
 		}
 		seen[r.Cell] = true
 		if u.Mode.Known() && !u.Mode.MayReplace(r.Cell) {
-			f.add(LevelError, FindingReplacedCell, where, "%s may not be changed by %s", r.Cell, u.Mode)
+			f.add(LevelError, FindingReplacedCell, where, "the cell may not be changed by %s", u.Mode)
 		}
 	}
 	if n := len(u.Path); n == 0 || n > maxPathCertificates {
@@ -198,6 +198,9 @@ func (m *Message) checkUpdate(f *findings, u *UpdateSecurityCredentials) {
 		f.add(LevelInfo, FindingPath, "path", "%d certificates; every public message has one", n)
 	}
 }
+
+// where names the replacement in findings.
+func (r Replacement) where(i int) string { return fmt.Sprintf("replacement %d (%s)", i+1, r.Cell) }
 
 func checkCounter(f *findings, where string, c OriginatorCounter) {
 	if c > maxCounter {
@@ -215,16 +218,16 @@ func (m *Message) checkOutcome(f *findings, o *UpdateOutcome) {
 		checkCounter(f, "floor of "+c.Role.String(), c.Floor)
 	}
 	for i, c := range o.Cells {
-		where := fmt.Sprintf("outcome %d", i+1)
+		where := fmt.Sprintf("outcome %d (%s)", i+1, c.Cell)
 		if o.Mode.Known() && !o.Mode.MayReplace(c.Cell) {
-			f.add(LevelWarning, FindingReplacedCell, where, "%s may not be changed by %s", c.Cell, o.Mode)
+			f.add(LevelWarning, FindingReplacedCell, where, "the cell may not be changed by %s", o.Mode)
 		}
 		same := c.ExistingID == c.ReplacingID && c.ExistingKeyID == c.ReplacingKeyID
 		switch {
 		case c.Status != StatusSuccess && !same:
-			f.add(LevelWarning, FindingStatus, where, "%s failed (%s), but its replacing values are not the existing ones", c.Cell, c.Status)
+			f.add(LevelWarning, FindingStatus, where, "it failed (%s), but its replacing values are not the existing ones", c.Status)
 		case c.Status != StatusSuccess:
-			f.add(LevelInfo, FindingStatus, where, "%s failed: %s", c.Cell, c.Status)
+			f.add(LevelInfo, FindingStatus, where, "it failed: %s", c.Status)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (o Opaque) Describe() Tree {
 
 // Describe returns the command; of its certificates it tells what they say.
 func (u *UpdateSecurityCredentials) Describe() Tree {
-	control := Tree{{"credentialsReplacementMode", u.Mode.coded()}}
+	control := Tree{{"credentialsReplacementMode", u.Mode.Coded()}}
 	if u.SymmetricKey != nil {
 		// The key is in clear in the message that is shown: hiding it would hide
 		// only how it is used.
@@ -165,7 +165,7 @@ func (a *Alert) Describe() Tree {
 func (o *UpdateOutcome) Describe() Tree {
 	return Tree{
 		{"authorisingRemotePartySeqNumber", uint64(o.SeqNumber)},
-		{"credentialsReplacementMode", o.Mode.coded()},
+		{"credentialsReplacementMode", o.Mode.Coded()},
 		{"remotePartySeqNumberChanges", list(o.Changes)},
 		{"replacementOutcomes", list(o.Cells)},
 	}
@@ -187,7 +187,7 @@ func (c *ReadCredentials) Describe() Tree {
 func (d *CredentialDetails) Describe() Tree {
 	roles := []Tree{}
 	for _, r := range d.Roles {
-		t := Tree{{"remotePartyRole", r.Role.String()}, {"statusCode", r.Status.coded()}}
+		t := Tree{{"remotePartyRole", r.Role.String()}, {"statusCode", r.Status.Coded()}}
 		if r.Status == StatusSuccess {
 			t = append(t, Field{"currentSeqNumber", uint64(r.Counter)}, Field{"trustAnchorCells", list(r.Credentials)})
 		}
@@ -239,8 +239,11 @@ func (c *DeviceCertificateResponse) Describe() Tree {
 	return Tree{{"certificate", Summarise(c.Certificate)}}
 }
 
-func (m ReplacementMode) coded() Coded { return Coded{uint64(m), m.String()} }
-func (s StatusCode) coded() Coded      { return Coded{uint64(s), s.String()} }
+// Coded returns the mode with its number.
+func (m ReplacementMode) Coded() Coded { return Coded{uint64(m), m.String()} }
+
+// Coded returns the status with its number.
+func (s StatusCode) Coded() Coded { return Coded{uint64(s), s.String()} }
 
 // executionTime prints a time as the wire has it.
 func executionTime(t time.Time) string { return t.UTC().Format(generalizedTime) }

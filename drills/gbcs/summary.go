@@ -74,14 +74,14 @@ func (r Replacement) MarshalJSON() ([]byte, error) {
 
 // String prints "supplier keyAgreement: success (0): EUI key -> EUI key".
 func (c CellOutcome) String() string {
-	return fmt.Sprintf("%s: %s: %s %s -> %s %s", c.Cell, c.Status.coded(), c.ExistingID, c.ExistingKeyID, c.ReplacingID, c.ReplacingKeyID)
+	return fmt.Sprintf("%s: %s: %s %s -> %s %s", c.Cell, c.Status.Coded(), c.ExistingID, c.ExistingKeyID, c.ReplacingID, c.ReplacingKeyID)
 }
 
 // MarshalJSON writes the fields under their names in the specification.
 func (c CellOutcome) MarshalJSON() ([]byte, error) {
 	return json.Marshal(Tree{
 		{"affectedTrustAnchorCell", c.Cell},
-		{"statusCode", c.Status.coded()},
+		{"statusCode", c.Status.Coded()},
 		{"existingSubjectUniqueID", c.ExistingID},
 		{"existingSubjectKeyIdentifier", c.ExistingKeyID.String()},
 		{"replacingSubjectUniqueID", c.ReplacingID},
