@@ -79,14 +79,20 @@ func readRequest(der []byte) (*Request, *Violation) {
 		!body.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) || !body.ReadASN1(&bits, cbasn1.BIT_STRING) || !body.Empty() {
 		return nil, structure("request", "certificationRequestInfo, signatureAlgorithm and signature", "RFC 2986, 4.2")
 	}
+	// The info first: that the key is of another curve says more than that its
+	// signature is too long for P-256.
+	r := &Request{Raw: der, info: info}
+	if v := r.readInfo(info); v != nil {
+		return nil, v
+	}
 	if !isECDSAWithSHA256(algorithm) {
-		return nil, refuse("signature-algorithm", "signatureAlgorithm", "ecdsa-with-SHA256 without parameters", "another algorithm", "SMKI IDS, Appendix F; RFC 5758, 3.2")
+		return nil, refuse("signature-algorithm", "signatureAlgorithm", "ecdsa-with-SHA256 without parameters", describeAlgorithm(algorithm), "SMKI IDS, Appendix F; RFC 5758, 3.2")
 	}
 	if bits[0] != 0 || !strictSignature(bits[1:]) {
 		return nil, refuse("signature-value", "signature", "a DER SEQUENCE of r and s in whole octets", "another value", "RFC 5480, appendix A")
 	}
-	r := &Request{Raw: der, info: info, signature: bits[1:]}
-	return r, r.readInfo(info)
+	r.signature = bits[1:]
+	return r, nil
 }
 
 func (r *Request) readInfo(in cryptobyte.String) *Violation {
