@@ -57,7 +57,10 @@ Examples:
 				ArgsUsage: "FILE.hex…",
 				Description: `A FILE holds one message in hex; "-" is the standard input.
 
---json prints {file, equal, octets, firstDifference, error}; for several files a list of these.
+A payload of another use case than CS02a to CS02g, or in a form that is neither DER nor that of device answers, is kept and written
+back as it was received; the result says so.
+
+--json prints {file, equal, octets, payloadKept, firstDifference, error}; for several files a list of these.
 
 Exit: 0 equal; 1 different or unreadable; 2 wrong usage.
 
@@ -120,6 +123,9 @@ type roundtripResult struct {
 	File   string `json:"file"`
 	Equal  bool   `json:"equal"`
 	Octets int    `json:"octets,omitempty"`
+	// PayloadKept is true if the payload was not written anew but kept as it was
+	// received: its use case is not ours, or it is in a form of its own.
+	PayloadKept bool `json:"payloadKept"`
 	// FirstDifference is an offset from 0, nil if there is none.
 	FirstDifference *int   `json:"firstDifference,omitempty"`
 	Error           string `json:"error,omitempty"`
@@ -154,6 +160,8 @@ func gbcsRoundtrip(c *cli.Context) error {
 
 func (r roundtripResult) String() string {
 	switch {
+	case r.Equal && r.PayloadKept:
+		return fmt.Sprintf("equal, %d octets, payload kept as received", r.Octets)
 	case r.Equal:
 		return fmt.Sprintf("equal, %d octets", r.Octets)
 	case r.Error != "":
@@ -175,6 +183,8 @@ func roundtrip(file string, stdin io.Reader) roundtripResult {
 		r.Error = err.Error()
 		return r
 	}
+	_, opaque := m.Payload.(gbcs.Opaque)
+	r.PayloadKept = opaque || m.Form == gbcs.LengthsAsReceived
 	again, err := m.Encode()
 	if err != nil {
 		r.Error = err.Error()

@@ -144,6 +144,7 @@ func TestGBCSExitCodes(t *testing.T) {
 		{"no message", []string{"decode", write("nomessage", "DF0900")}, clikit.Failed, "UNREADABLE"},
 		{"no message, as JSON", []string{"decode", "--json", filepath.Join(dir, "nomessage")}, clikit.Failed, `"error"`},
 		{"roundtrip of a message", []string{"roundtrip", good}, clikit.Done, "equal"},
+		{"roundtrip of a use case that is not ours", []string{"roundtrip", sampleFile("a-use-case-that-is-not-ours")}, clikit.Done, "kept as received"},
 		{"roundtrip of none", []string{"roundtrip", filepath.Join(dir, "nomessage")}, clikit.Failed, "decoding a message"},
 		{"roundtrip of none, as JSON", []string{"roundtrip", "--json", filepath.Join(dir, "nomessage")}, clikit.Failed, `"equal": false`},
 		{"payload that cannot be read", []string{"decode", write("malformed", "DF0901000000000000000108020000000000000208020000000000000000"+"02000A"+"023080"+"00")}, clikit.Failed, "malformedPayload"},
@@ -169,6 +170,7 @@ func TestGBCSVectors(t *testing.T) {
 	code, out, errs = runGBCS(t, "", append([]string{"roundtrip"}, files...)...)
 	require.Equal(t, clikit.Done, code, out+errs)
 	require.Equal(t, len(files), strings.Count(out, ": equal, "))
+	require.NotContains(t, out, "kept as received")
 
 	for _, file := range files {
 		text, err := os.ReadFile(file)

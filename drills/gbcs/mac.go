@@ -22,8 +22,8 @@ var ErrMAC = errors.New("the MAC is wrong")
 // sharedSecretLength is the x-coordinate of a point on P-256.
 const sharedSecretLength = 32
 
-// algorithmID is AES-GCM-128, 2.16.756.5.8.3.0 as the content of a DER OBJECT
-// IDENTIFIER with its length left out.
+// algorithmID is AES-GCM-128, 2.16.756.6.8.3.0, as the content of a DER OBJECT
+// IDENTIFIER without its tag and length.
 var algorithmID = [7]byte{0x60, 0x85, 0x74, 0x06, 0x08, 0x03, 0x00}
 
 // SharedKey derives the key of a MAC from a static ECDH secret and the header

@@ -1,6 +1,7 @@
 package gbcs
 
 import (
+	"errors"
 	"fmt"
 
 	"smki.example/policy"
@@ -127,7 +128,7 @@ func (m *Message) payload() ([]byte, error) {
 		return m.RawPayload, nil
 	}
 	if m.Payload == nil {
-		return nil, fmt.Errorf("writing the payload: there is none")
+		return nil, errors.New("writing the payload: there is none")
 	}
 	w := derWriter{form: m.Form, b: make([]byte, 0, max(len(m.RawPayload), 256))}
 	m.Payload.append(&w)
