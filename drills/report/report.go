@@ -1,0 +1,205 @@
+// Package report turns the record of a drill into what a committee reads.
+//
+// A [Report] is made from the journal alone, so that whatever it says can be
+// found there: the closing summary that ends a run on the terminal and opens the
+// report ([Report.Lines], [Report.Text]), the after-action report as one HTML
+// page that prints ([Report.HTML]), the timeline as CSV ([Report.CSV]), and two
+// runs side by side ([Compare]).
+//
+// It says "differs from the author's expectation" and never "wrong"; it says
+// "sample" wherever a figure or a rule is; every time is scenario time. It
+// cannot print the closing words of the record, because they cover the report
+// itself: it points to checkpoint.txt.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"smki.example/drills/journal"
+	"smki.example/drills/procedure"
+)
+
+// A Report is a record, read and sorted. It is not changed after Load and may be
+// used concurrently.
+type Report struct {
+	Start     journal.Start
+	Outcome   journal.Outcome
+	Figures   Figures
+	Decisions []Decided
+	Notifies  []journal.Notify
+	Injects   []Told[journal.Inject]
+	Acts      []Told[journal.Act]
+	Findings  []Found // steady state after, findings and closing checks, in order
+	Missed    []Told[journal.Missed]
+	Skipped   []Told[journal.Skip]
+	Openings  []Told[Opening]
+	Timeline  []Event
+	Pack      *procedure.Pack
+}
+
+// Told is the body of an entry with its scenario time.
+type Told[T any] struct {
+	At   time.Duration
+	Body T
+}
+
+// Decided is a decision with its scenario time.
+type Decided = Told[journal.Decision]
+
+// Found is something that had to hold. From is steady, finding or closing.
+type Found struct {
+	From, Says, Found string
+	Held              bool
+}
+
+// Event is one line of the timeline.
+type Event struct {
+	At   time.Duration
+	Seq  int64
+	Kind journal.Kind
+	Text string
+}
+
+// Load reads the record in dir. A record that stops before its outcome is
+// reported as far as it goes, with the outcome "broken off"; a changed one is an
+// error (drills/verify says more).
+func Load(dir string) (*Report, error) {
+	entries, err := journal.ReadAll(filepath.Join(dir, journal.FileName))
+	if err != nil {
+		return nil, fmt.Errorf("reading the record in %q: %w", dir, err)
+	}
+	return New(entries)
+}
+
+// New makes a report of the entries of a journal.
+func New(entries []journal.Entry) (*Report, error) {
+	pack, err := procedure.Sample()
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Pack: pack, Outcome: journal.Outcome{Outcome: "broken off", Finding: "none"}}
+	for _, e := range entries {
+		if err := r.take(e); err != nil {
+			return nil, err
+		}
+	}
+	if r.Start.Scenario == "" {
+		return nil, fmt.Errorf("reading a record: it has no start entry")
+	}
+	return r, nil
+}
+
+// take sorts one entry in and writes its line of the timeline.
+func (r *Report) take(e journal.Entry) error {
+	text, err := "", error(nil)
+	switch e.Kind {
+	case journal.KindStart:
+		err = e.Decode(&r.Start)
+		text = fmt.Sprintf("drill %s begins: %d devices, seed %d, %s", r.Start.Scenario, r.Start.Devices, r.Start.Seed, r.Start.Answers)
+	case journal.KindInject:
+		var b journal.Inject
+		err = e.Decode(&b)
+		r.Injects = append(r.Injects, Told[journal.Inject]{e.At, b})
+		text = fmt.Sprintf("%s from %s: %s", b.As, b.From, b.Text)
+	case journal.KindNotify:
+		var b journal.Notify
+		err = e.Decode(&b)
+		text = r.takeNotify(b)
+	case journal.KindDecision:
+		var b journal.Decision
+		err = e.Decode(&b)
+		r.Decisions = append(r.Decisions, Decided{e.At, b})
+		text = fmt.Sprintf("%s decides %s: %s (%s)", r.BodyName(b.Body), b.Decision, b.Chosen, b.Note)
+	case journal.KindAct:
+		var b journal.Act
+		err = e.Decode(&b)
+		if b.Phase == "end" {
+			r.Acts = append(r.Acts, Told[journal.Act]{e.At, b})
+			text = fmt.Sprintf("%s %s: %s", b.Verb, b.Object, b.Result)
+			if b.Error != "" {
+				text += ", " + b.Error
+			}
+		}
+	case journal.KindCustody:
+		var b Opening
+		err = e.Decode(&b)
+		r.Openings = append(r.Openings, Told[Opening]{e.At, b})
+		text = b.text()
+	case journal.KindSteady:
+		var b journal.Steady
+		err = e.Decode(&b)
+		if b.When == "after" {
+			r.Findings = append(r.Findings, Found{"steady", b.Says, b.Found, b.Held})
+		}
+	case journal.KindFinding:
+		var b journal.Finding
+		err = e.Decode(&b)
+		r.Findings = append(r.Findings, Found{"finding", b.Says, b.Found, b.Held})
+	case journal.KindClosing:
+		var b journal.Closing
+		err = e.Decode(&b)
+		r.Findings = append(r.Findings, Found{"closing", b.Check, b.Found, b.Held})
+	case journal.KindMissed:
+		var b journal.Missed
+		err = e.Decode(&b)
+		r.Missed = append(r.Missed, Told[journal.Missed]{e.At, b})
+		text = fmt.Sprintf("MISSED: %s, %s", b.What, b.Why)
+	case journal.KindSkip:
+		var b journal.Skip
+		err = e.Decode(&b)
+		r.Skipped = append(r.Skipped, Told[journal.Skip]{e.At, b})
+		text = fmt.Sprintf("skipped: %s, %s", b.What, b.Why)
+	case journal.KindOutcome:
+		err = e.Decode(&r.Outcome)
+		if err == nil {
+			err = r.takeFigures()
+		}
+		text = fmt.Sprintf("drill %s, finding: %s", r.Outcome.Outcome, r.Outcome.Finding)
+	default:
+		text, err = otherText(e)
+	}
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	if text != "" {
+		r.Timeline = append(r.Timeline, Event{e.At, e.Seq, e.Kind, text})
+	}
+	return nil
+}
+
+// takeNotify keeps one line for each duty: that it was told replaces that it is
+// due.
+func (r *Report) takeNotify(b journal.Notify) string {
+	for i, n := range r.Notifies {
+		if n.Step == b.Step && n.Whom == b.Whom {
+			r.Notifies[i] = b
+			return fmt.Sprintf("%s told %s", b.Whom, b.Told)
+		}
+	}
+	r.Notifies = append(r.Notifies, b)
+	if b.Due == "" {
+		return fmt.Sprintf("%s to be told", b.Whom)
+	}
+	return fmt.Sprintf("%s to be told by %s", b.Whom, b.Due)
+}
+
+func (r *Report) takeFigures() error {
+	text, err := json.Marshal(r.Outcome.Figures)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, &r.Figures)
+}
+
+// BodyName is a body's name in the procedure pack, or its id.
+func (r *Report) BodyName(id string) string {
+	for _, b := range r.Pack.Bodies {
+		if b.ID == id {
+			return b.Name
+		}
+	}
+	return id
+}

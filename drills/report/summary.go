@@ -1,0 +1,304 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"smki.example/drills/journal"
+)
+
+// A Line is one row of the closing summary.
+type Line struct{ Label, Text string }
+
+// Heading is the summary's first line: label, drill, outcome.
+func (r *Report) Heading() string {
+	s := fmt.Sprintf("EXERCISE - %s - %s %s - %s", r.Start.Label, r.Start.Scenario, r.Start.Title, r.Outcome.Outcome)
+	if n := r.Outcome.Skipped; n > 0 {
+		s += "; " + plural(n, "step") + " skipped"
+	}
+	if n := r.Outcome.Refused; n > 0 {
+		s += "; " + plural(n, "step") + " refused"
+	}
+	return s
+}
+
+// Lines are the closing summary, in the order in which a committee asks.
+func (r *Report) Lines() []Line {
+	f := &r.Figures
+	lines := []Line{{"Did the system hold?", r.held()}}
+	if r.Outcome.Why != "" {
+		lines = append(lines, Line{"Why it ended", r.Outcome.Why})
+	}
+	if f.Devices == 0 {
+		return append(lines, r.decided()...)
+	}
+	lines = append(lines,
+		Line{"What was compromised", f.Compromised},
+		Line{"What it could touch", fmt.Sprintf("%s devices, %s premises, %s on prepayment; misuse seen: %s", thousands(f.Devices), thousands(f.Premises), thousands(f.Prepayment), f.Misuse)},
+	)
+	lines = append(lines, r.decided()...)
+	lines = append(lines, r.carriedOut()...)
+	lines = append(lines,
+		Line{"Devices", r.ends() + "   -> devices.csv"},
+		Line{"How long", r.howLong()},
+		Line{"Consumers", r.consumers()},
+		Line{"Revocation and keys", r.keys()},
+		Line{"Who was told", r.told()},
+		Line{"For the committee", r.forTheCommittee()},
+		Line{"Not rehearsed", r.notRehearsed()},
+	)
+	return lines
+}
+
+func (r *Report) held() string {
+	switch r.Outcome.Finding {
+	case "held":
+	case "not held":
+	default:
+		return "NO FINDING: the drill did not run to its end (" + r.Outcome.Outcome + ")"
+	}
+	word := "YES."
+	var why []string
+	if r.Outcome.Finding == "not held" {
+		word = "NO."
+		for _, f := range r.Findings {
+			if !f.Held {
+				why = append(why, "not so: "+f.Says+" ("+f.Found+")")
+			}
+		}
+		for _, m := range r.Missed {
+			why = append(why, "missed: "+m.Body.What)
+		}
+	}
+	f := &r.Figures
+	text := fmt.Sprintf("%s Still trusting the stolen key: %s of %s Relevant Devices", word, thousands(f.trusting()), thousands(f.Devices))
+	if n := f.Ends["unreachable"]; n > 0 {
+		text += fmt.Sprintf(" (%s not reached)", thousands(n))
+	}
+	if n := f.Ends["taken by the intruder"]; n > 0 {
+		text += fmt.Sprintf("; trusting the intruder's: %s", thousands(n))
+	}
+	return strings.Join(append([]string{text}, why...), "; ")
+}
+
+// decided is two lines for each decision: what, and why.
+func (r *Report) decided() []Line {
+	var lines []Line
+	for _, d := range r.Decisions {
+		b := d.Body
+		text := fmt.Sprintf("%s: %s. %s", b.Decision, strings.ToUpper(b.Chosen), b.Note)
+		if len(b.Factors) > 0 {
+			text += fmt.Sprintf(". Factors assessed %d of %d", len(b.Assessed), len(b.Factors))
+		}
+		if b.Expected != "" && !b.AsExpected {
+			text += fmt.Sprintf(". Differs from the author's expectation, which is: %s", b.Expected)
+		}
+		lines = append(lines, Line{fmt.Sprintf("%s decided, %s", short(b.Body), clock(d.At)), text})
+		if why := b.Reason; why != "" || optionSays(d) != "" {
+			if why == "" {
+				why = optionSays(d)
+			}
+			if len(b.Factors) > 0 {
+				why += " (" + r.guidanceNote() + ")"
+			}
+			lines = append(lines, Line{"  Why", why})
+		}
+	}
+	return lines
+}
+
+func optionSays(d Decided) string {
+	for _, o := range d.Body.Options {
+		if o.Name == d.Body.Chosen {
+			return o.Says
+		}
+	}
+	return ""
+}
+
+func (r *Report) guidanceNote() string {
+	if r.Pack.Verified {
+		return "guidance: " + r.Pack.Title
+	}
+	return "sample guidance, not the SEC's text"
+}
+
+func (r *Report) carriedOut() []Line {
+	f := &r.Figures
+	var lines []Line
+	label := "Carried out"
+	for _, w := range f.Work {
+		text := fmt.Sprintf("%s: %s commands", w.Name, thousands(w.Sent))
+		if w.Began != "" {
+			text += fmt.Sprintf(", %s to %s", clockText(w.Began), clockText(w.Ended))
+		}
+		if w.Note != "" {
+			text += "; " + w.Note
+		}
+		text += "; " + countsText(w.Outcomes, nil)
+		if len(w.Reasons) > 0 {
+			text += "; why not: " + countsText(w.Reasons, nil)
+		}
+		lines = append(lines, Line{label, text})
+		label = ""
+	}
+	if len(lines) == 0 {
+		lines = append(lines, Line{label, "nothing was sent to any device"})
+	}
+	return append(lines, Line{"", fmt.Sprintf("%s issued to organisations by the CA during the drill", plural(f.CertificatesIssued, "certificate"))})
+}
+
+func (r *Report) ends() string { return countsText(r.Figures.Ends, ends) }
+
+func (r *Report) howLong() string {
+	t := r.Figures.Recovery
+	if t.Devices == 0 {
+		return "no device was recovered"
+	}
+	return fmt.Sprintf("50 %% %s, 95 %% %s, last %s (of the %s recovered, begun %s), scenario time at %s; not a forecast",
+		clockText(t.Half), clockText(t.Most), clockText(t.Last), thousands(t.Devices), clockText(t.Began), r.Figures.Rate)
+}
+
+func (r *Report) consumers() string {
+	f := &r.Figures
+	s := fmt.Sprintf("off supply %s; top-ups refused %s; site visits up to %s; devices out of their supplier's hands for %s device-hours",
+		thousands(f.OffSupply), thousands(f.TopUps), thousands(f.SiteVisits), strconv.FormatFloat(f.DeviceHours, 'f', -1, 64))
+	if f.TakenMost > 0 {
+		s += fmt.Sprintf(", at most %s at once (%s)", thousands(f.TakenMost), clockText(f.TakenMostAt))
+	}
+	return s + ". Sample habits"
+}
+
+func (r *Report) keys() string {
+	f := &r.Figures
+	s := "nothing revoked"
+	if f.Revoked > 0 {
+		s = fmt.Sprintf("%d revoked %s", f.Revoked, clockText(f.RevokedAt))
+	}
+	return fmt.Sprintf("%s, CRL %d. Recovery key %s, Contingency key %s. CA signatures unaccounted for %d",
+		s, f.CRLNumber, plural(f.RecoveryUses, "use"), plural(f.ContingencyUses, "use"), f.Unaccounted)
+}
+
+func (r *Report) told() string {
+	var out []string
+	for _, n := range r.Notifies {
+		switch {
+		case n.Told == "":
+			out = append(out, n.Whom+" NOT told")
+		case n.Due == "":
+			out = append(out, fmt.Sprintf("%s %s", n.Whom, clockText(n.Told)))
+		default:
+			word := "met"
+			if !n.Met {
+				word = "NOT met"
+			}
+			out = append(out, fmt.Sprintf("%s %s (limit %s, sample) %s", n.Whom, clockText(n.Told), clockText(n.Due), word))
+		}
+	}
+	for _, whom := range []string{"pma chair", "panel"} {
+		if !slices.ContainsFunc(r.Notifies, func(n journal.Notify) bool { return n.Whom == whom }) {
+			out = append(out, whom+" NOT told (no step of this drill)")
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// forTheCommittee lists what the drill leaves open, numbered.
+func (r *Report) forTheCommittee() string {
+	f := &r.Figures
+	var open []string
+	if n := f.trusting(); n > 0 && f.Revoked > 0 {
+		open = append(open, fmt.Sprintf("the old key is revoked and %s devices trust it still: they need the Recovery key or a visit. Who decides?", thousands(n)))
+	} else if n > 0 {
+		open = append(open, fmt.Sprintf("%s devices still trust the stolen key. Who owns them?", thousands(n)))
+	}
+	if n := f.Ends["under the broker"]; n > 0 {
+		open = append(open, fmt.Sprintf("%s devices are under the Access Control Broker. When are they handed back?", thousands(n)))
+	}
+	if n := f.Ends["taken by the intruder"]; n > 0 {
+		open = append(open, fmt.Sprintf("%s devices trust the intruder. What takes them back?", thousands(n)))
+	}
+	for _, d := range r.Decisions {
+		if d.Body.Expected != "" && !d.Body.AsExpected {
+			open = append(open, fmt.Sprintf("%q went another way than its author expected (%s): was that right?", d.Body.Decision, d.Body.Basis))
+		}
+	}
+	for _, n := range r.Notifies {
+		if n.Told == "" || (n.Due != "" && !n.Met) {
+			open = append(open, "who tells "+n.Whom+", and by when?")
+		}
+	}
+	for _, s := range f.RefusedSteps {
+		open = append(open, "the rules refused a step: "+s)
+	}
+	if len(open) == 0 {
+		return "nothing was left open"
+	}
+	for i := range open {
+		open[i] = fmt.Sprintf("%d %s", i+1, open[i])
+	}
+	return strings.Join(open, "  ")
+}
+
+func (r *Report) notRehearsed() string {
+	var not []string
+	for _, s := range r.Pack.Steps {
+		if !slices.Contains(r.Start.Rehearses, s.ID) {
+			not = append(not, s.ID)
+		}
+	}
+	return fmt.Sprintf("%s; %d of the %d steps rehearsed rest on text we have not seen",
+		strings.Join(not, ", "), r.Pack.Unverified(r.Start.Rehearses), len(r.Start.Rehearses))
+}
+
+// labelWidth is the column in which the text of a summary begins.
+const labelWidth = 23
+
+// Text writes the closing summary for a terminal or a file, wrapped at width.
+// last are lines that stand after it, such as the words of the record.
+func (r *Report) Text(w io.Writer, width int, last ...Line) error {
+	var b strings.Builder
+	b.WriteString(r.Heading() + "\n")
+	for _, l := range append(r.Lines(), last...) {
+		label := fmt.Sprintf("%-*s", labelWidth, l.Label)
+		for _, part := range wrap(l.Text, width-labelWidth) {
+			b.WriteString(strings.TrimRight(label+part, " ") + "\n")
+			label = strings.Repeat(" ", labelWidth)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrap breaks text at spaces; a word that is longer than a line stands alone.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) <= max(width, 20):
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
+}
+
+// countsText writes counts in the order given, or by name.
+func countsText(counts map[string]int, order []string) string {
+	if order == nil {
+		order = slices.Sorted(maps.Keys(counts))
+	}
+	var out []string
+	for _, name := range order {
+		out = append(out, fmt.Sprintf("%s %s", name, thousands(counts[name])))
+	}
+	return strings.Join(out, " | ")
+}

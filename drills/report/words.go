@@ -1,0 +1,49 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"smki.example/drills/journal"
+)
+
+// thousands writes a number as people read it: 2,000.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%s %ss", thousands(n), noun)
+}
+
+// clock writes scenario time as hours and minutes.
+func clock(at time.Duration) string {
+	return fmt.Sprintf("%d:%02d", int(at.Hours()), int(at.Minutes())%60)
+}
+
+// clockText is clock for a time that is text already: the seconds go, because
+// nobody in the room counts them.
+func clockText(at string) string {
+	d, err := journal.ParseAt(at)
+	if err != nil {
+		return at
+	}
+	return clock(d)
+}
+
+// short is a body as a label has it.
+func short(body string) string {
+	if len(body) <= 4 {
+		return strings.ToUpper(body)
+	}
+	return strings.ToUpper(body[:1]) + body[1:]
+}
