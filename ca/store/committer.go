@@ -167,11 +167,10 @@ func (c *committer) commit(batch []*waiting) error {
 		return c.abandon(fmt.Errorf("writing store: committing: %w", err))
 	}
 	if _, err := c.tx.Exec(ctx, "COMMIT"); err != nil {
-		if open, known := c.inTransaction(); known && open {
+		if certainlyNot(err) {
 			return c.abandon(fmt.Errorf("writing store: committing: %w", err))
 		}
-		// The transaction is over and the database will not say how. What the
-		// connection has in memory is not to be trusted any more either.
+		// What the connection has in memory is not to be trusted any more either.
 		c.log.Error("commit ended in doubt, connecting again", "store", c.path, "error", err)
 		c.disconnect()
 		return fmt.Errorf("writing store: committing: %w: %w", ErrUncertain, err)
@@ -183,14 +182,13 @@ func (c *committer) commit(batch []*waiting) error {
 }
 
 // abandon rolls back the transaction. Until COMMIT was said nothing can have
-// reached the disk for good, so that a rollback that fails costs the connection
-// and nothing else.
+// reached the disk for good, so that a rollback that fails, because SQLite has
+// rolled back by itself or the connection is gone, costs the connection and
+// nothing else.
 func (c *committer) abandon(cause error) error {
-	if open, known := c.inTransaction(); !known || open {
-		if _, err := c.tx.Exec(context.Background(), "ROLLBACK"); err != nil {
-			c.log.Error("rollback failed, connecting again", "store", c.path, "error", err)
-			c.disconnect()
-		}
+	if _, err := c.tx.Exec(context.Background(), "ROLLBACK"); err != nil {
+		c.log.Warn("rollback failed, connecting again", "store", c.path, "error", err)
+		c.disconnect()
 	}
 	return cause
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -61,14 +62,21 @@ func (s *Store) Lease(ctx context.Context) (*Lease, error) {
 	if err := os.MkdirAll(s.leaseFolder(), 0o700); err != nil {
 		return nil, fmt.Errorf("taking a lease: %w", err)
 	}
+	s.sweep(ctx)
+
+	// Locked before it has its name, so that nobody can find it unlocked.
 	path := s.leaseFile(id)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("taking a lease: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
 		f.Close()
-		os.Remove(path)
 		return nil, fmt.Errorf("taking a lease: locking %q: %w", path, err)
 	}
 	// For the reader of a directory listing; nothing depends on it.
@@ -98,10 +106,26 @@ func (s *Store) Alive(ctx context.Context, id OwnerID) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("asking after lease %q: %w", id, err)
 	}
-	s.log.Info("owner of a lease has died", "owner", string(id))
 	// The ID is never used again, so that the file of a dead owner may go at any time.
-	os.Remove(path)
+	s.log.Info("owner of a lease has died", "owner", string(id))
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("clearing away lease %q: %w", id, err)
+	}
 	return false, nil
+}
+
+// sweep removes the files of owners that died with nothing to settle, for whom
+// nobody would ever ask.
+func (s *Store) sweep(ctx context.Context) {
+	files, err := filepath.Glob(s.leaseFile("*"))
+	if err != nil {
+		return
+	}
+	for _, file := range files {
+		if _, err := s.Alive(ctx, OwnerID(strings.TrimSuffix(filepath.Base(file), ".lock"))); err != nil {
+			s.log.Warn("a lease file is left over", "file", file, "error", err)
+		}
+	}
 }
 
 // valid keeps an ID from a tampered database from naming a file elsewhere.

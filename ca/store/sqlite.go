@@ -136,16 +136,15 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// inTransaction asks SQLite whether the write connection is inside a transaction;
-// known is false when the connection cannot say.
-func (c *committer) inTransaction() (open, known bool) {
-	err := c.tx.conn.Raw(func(dc any) error {
-		conn, ok := dc.(*sqlite3.SQLiteConn)
-		if !ok {
-			return fmt.Errorf("unexpected driver connection %T", dc)
-		}
-		open = !conn.AutoCommit()
-		return nil
-	})
-	return open, err == nil
+// certainlyNot tells whether a COMMIT that failed with err has certainly written
+// nothing: SQLite refused it and kept the transaction open. Any other failure, above
+// all one of input and output, may have left a complete transaction in the
+// write-ahead log, where the next recovery would find it, whatever the connection
+// says now.
+func certainlyNot(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked
 }

@@ -110,6 +110,68 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, s.Write(t.Context(), fill))
 }
 
+// The database itself refuses the commit, and says that the transaction is still
+// open: nothing happened, and that is certain.
+func TestCommitRefused(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "ca.db"))
+	orphan := func(tx store.Tx) error {
+		// A row whose intent is not there, which SQLite is told to notice at the end.
+		if _, err := tx.Exec(t.Context(), `PRAGMA defer_foreign_keys = ON`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), `INSERT INTO crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der)
+			VALUES ('x', 1, 99, 0, 0, 0, 0, 0, '')`)
+		return err
+	}
+	err := s.Write(t.Context(), orphan)
+	require.ErrorContains(t, err, "FOREIGN KEY")
+	require.NotErrorIs(t, err, store.ErrUncertain)
+	require.NoError(t, s.Write(t.Context(), checkpoint(t, 1)))
+	require.Equal(t, 1, checkpoints(t, s))
+}
+
+// The connection dies before COMMIT was said: certain. It dies while COMMIT is
+// said: in doubt. Both times the committer connects again for the next write.
+func TestConnectionLost(t *testing.T) {
+	t.Parallel()
+	var faults store.Faults
+	s, err := store.Open(t.Context(), store.Config{URL: filepath.Join(t.TempDir(), "ca.db"), Faults: &faults})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+
+	err = s.Write(t.Context(), func(tx store.Tx) error {
+		if err := checkpoint(t, 1)(tx); err != nil {
+			return err
+		}
+		return s.BreakConnection()
+	})
+	require.Error(t, err)
+	require.NotErrorIs(t, err, store.ErrUncertain)
+	require.NoError(t, s.Write(t.Context(), checkpoint(t, 2)))
+	require.Equal(t, 1, checkpoints(t, s))
+
+	faults.FailBeforeCommit(0, s.BreakConnection)
+	err = s.Write(t.Context(), checkpoint(t, 3))
+	require.ErrorIs(t, err, store.ErrUncertain, "nobody can tell")
+	require.NoError(t, s.Write(t.Context(), checkpoint(t, 4)))
+	require.Equal(t, 2, checkpoints(t, s), "as it was, the second did not happen")
+}
+
+func checkpoint(t *testing.T, size int) func(store.Tx) error {
+	return func(tx store.Tx) error {
+		_, err := tx.Exec(t.Context(), `INSERT INTO audit_checkpoint (size, note) VALUES ($1, '')`, size)
+		return err
+	}
+}
+
+func checkpoints(t *testing.T, s *store.Store) (n int) {
+	require.NoError(t, s.Read(t.Context(), func(tx store.Tx) error {
+		return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM audit_checkpoint`).Scan(&n)
+	}))
+	return n
+}
+
 // The helper process of TestDeadOwner and TestOpenTogether.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("STORE_TEST_OWNER"); path != "" {
@@ -172,6 +234,29 @@ func TestDeadOwner(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, alive, "kill -9 ends a lease at once")
 	}
+}
+
+// The file of an owner who died with nothing to settle goes when the next lease is
+// taken; those of the living stay.
+func TestLeaseFilesDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ca.db")
+	s := open(t, path)
+	mine, err := s.Lease(t.Context())
+	require.NoError(t, err)
+	for range 3 {
+		o := startOwner(t, path)
+		o.id(t)
+		require.NoError(t, o.cmd.Process.Kill())
+		_ = o.cmd.Wait()
+	}
+	last, err := s.Lease(t.Context())
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(path+"-leases", "*.lock*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	require.NoError(t, last.Release())
+	require.NoError(t, mine.Release())
 }
 
 func TestOpenTogether(t *testing.T) {
