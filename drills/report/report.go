@@ -65,21 +65,18 @@ type Event struct {
 
 // Load reads the record in dir. A record that stops before its outcome is
 // reported as far as it goes, with the outcome "broken off"; a changed one is an
-// error (drills/verify says more).
-func Load(dir string) (*Report, error) {
+// error (drills/verify says more). pack names the bodies and the steps, and says
+// what was verified.
+func Load(dir string, pack *procedure.Pack) (*Report, error) {
 	entries, err := journal.ReadAll(filepath.Join(dir, journal.FileName))
 	if err != nil {
 		return nil, fmt.Errorf("reading the record in %q: %w", dir, err)
 	}
-	return New(entries)
+	return New(entries, pack)
 }
 
 // New makes a report of the entries of a journal.
-func New(entries []journal.Entry) (*Report, error) {
-	pack, err := procedure.Sample()
-	if err != nil {
-		return nil, err
-	}
+func New(entries []journal.Entry, pack *procedure.Pack) (*Report, error) {
 	r := &Report{Pack: pack, Outcome: journal.Outcome{Outcome: "broken off", Finding: "none"}}
 	for _, e := range entries {
 		if err := r.take(e); err != nil {

@@ -152,7 +152,13 @@ func (r *Report) carriedOut() []Line {
 	return append(lines, Line{"", fmt.Sprintf("%s issued to organisations by the CA during the drill", plural(f.CertificatesIssued, "certificate"))})
 }
 
-func (r *Report) ends() string { return countsText(r.Figures.Ends, ends) }
+// ends counts the devices; the ends that every drill has are shown at zero too.
+func (r *Report) ends() string {
+	shown := slices.DeleteFunc(slices.Clone(ends), func(name string) bool {
+		return r.Figures.Ends[name] == 0 && !slices.Contains([]string{"recovered", "partly recovered", "unreachable", "excluded"}, name)
+	})
+	return countsText(r.Figures.Ends, shown)
+}
 
 func (r *Report) howLong() string {
 	t := r.Figures.Recovery
