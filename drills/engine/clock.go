@@ -32,6 +32,7 @@ type entry struct {
 	class class
 	order int
 	do    func(context.Context) error
+	watch *watch // of a limit: the entry means nothing once this is over
 }
 
 // class orders what is due at one time: an answer comes before what may have
@@ -71,7 +72,7 @@ func (r *run) schedule(at time.Duration, c class, do func(context.Context) error
 }
 
 func (r *run) scheduleAs(at time.Duration, c class, order int, do func(context.Context) error) {
-	heap.Push(&r.queue, entry{max(at, r.now), c, order, do})
+	heap.Push(&r.queue, entry{at: max(at, r.now), class: c, order: order, do: do})
 }
 
 // atRest is how long, in scenario time, a World may go on by itself in a scenario
@@ -89,6 +90,9 @@ func (r *run) clock(ctx context.Context) error {
 	for {
 		if err := r.hold(ctx); err != nil {
 			return err
+		}
+		for len(r.queue) > 0 && r.queue[0].watch != nil && r.queue[0].watch.over {
+			heap.Pop(&r.queue) // what came true in time keeps no drill going until its limit
 		}
 		next, world := r.World.Next()
 		if len(r.queue) > 0 && (!world || r.queue[0].at < next) {
@@ -150,7 +154,7 @@ func (r *run) load() {
 		}
 		w := &watch{item: item}
 		r.whens = append(r.whens, w)
-		r.scheduleAs(item.By, limits, order, func(ctx context.Context) error { return r.limit(ctx, w) })
+		heap.Push(&r.queue, entry{at: item.By, class: limits, order: order, watch: w, do: func(ctx context.Context) error { return r.limit(ctx, w) }})
 	}
 }
 
@@ -214,23 +218,33 @@ func (r *run) missed(ctx context.Context, m journal.Missed) error {
 	return r.tell(ctx, journal.KindMissed, m)
 }
 
-// leftOver tells what never came up, in the order of the scenario. A record that
-// cannot be written is found by the caller at its next entry.
-func (r *run) leftOver(ctx context.Context) {
-	var left []waiter
-	for _, d := range r.Scenario.Decisions {
-		left = append(left, r.asked[d.Name].waiting...)
+// leftOver tells what never came up, in the order of the scenario: entries that
+// waited for a decision which was not taken, and questions that were still open
+// when the drill ended.
+func (r *run) leftOver(ctx context.Context) error {
+	waited := map[*scenario.Item]bool{}
+	for _, a := range r.asked {
+		for _, w := range a.waiting {
+			waited[w.item] = true
+		}
 	}
 	for i := range r.Scenario.Timeline {
 		item := &r.Scenario.Timeline[i]
-		for _, w := range left {
-			if w.item == item {
-				_ = r.skip(ctx, item.Step, item.String(), "it waited for the decision "+strings.Join(r.unsettled(item), ", ")+", which was not taken")
-				break
-			}
+		if !waited[item] {
+			continue
 		}
-		if item.When == nil && r.Scenario.Ends > 0 && item.At >= r.Scenario.Ends {
-			_ = r.skip(ctx, item.Step, item.String(), "the drill had ended")
+		why := "it waited for the decision " + strings.Join(r.unsettled(item), ", ") + ", which was not taken"
+		if err := r.skip(ctx, item.Step, item.String(), why); err != nil {
+			return err
 		}
 	}
+	for _, d := range r.Scenario.Decisions {
+		if a := r.asked[d.Name]; a.times == 0 || a.settled {
+			continue
+		}
+		if err := r.skip(ctx, d.Name, "decide "+d.Name, "the drill ended before there was a final answer"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

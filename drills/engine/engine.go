@@ -149,7 +149,9 @@ func (r *run) play(ctx context.Context) error {
 	if err := r.clock(ctx); err != nil {
 		return err
 	}
-	r.leftOver(ctx)
+	if err := r.leftOver(ctx); err != nil {
+		return err
+	}
 	if _, err := r.steady(ctx, "after"); err != nil {
 		return err
 	}
@@ -227,7 +229,9 @@ func (r *run) end(ctx context.Context, cause error) (*Result, error) {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closingTime)
 		defer cancel()
-		r.write(journal.KindPause, journal.Pause{Phase: "abort", Why: cause.Error()})
+		if err := r.tell(ctx, journal.KindPause, journal.Pause{Phase: "abort", Why: cause.Error()}); err != nil {
+			cause = errors.Join(cause, err)
+		}
 	}
 	if r.out.Outcome != Stopped {
 		if err := r.closing(ctx); err != nil {

@@ -64,26 +64,41 @@ func (r *run) conditions(ctx context.Context) error {
 			if w.over || len(r.unsettled(w.item)) > 0 {
 				continue
 			}
-			for _, q := range []*scenario.Condition{w.item.If, w.item.When} {
-				if q == nil {
-					continue
-				}
-				held, _, err := q.Holds(r.names())
-				if err != nil {
-					return fmt.Errorf("%s: %w", q.Pos, err)
-				}
-				if !held {
-					goto next
-				}
-			}
-			w.over, again = true, true
-			if err := r.event(ctx, w.item.Step, w.item.Event); err != nil {
+			happened, err := r.condition(ctx, w)
+			if err != nil {
 				return err
 			}
-		next:
+			again = again || happened
 		}
 	}
 	return nil
+}
+
+// condition lets an entry happen if its condition is true now. One that the
+// decisions have ruled out for good is skipped at once.
+func (r *run) condition(ctx context.Context, w *watch) (happened bool, err error) {
+	if q := w.item.If; q != nil {
+		held, found, err := q.Holds(r.names())
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", q.Pos, err)
+		}
+		if !held && q.Final() {
+			w.over = true
+			return false, r.skip(ctx, w.item.Step, w.item.String(), fmt.Sprintf("only if %s: %s", q.Source, found))
+		}
+		if !held {
+			return false, nil
+		}
+	}
+	held, _, err := w.item.When.Holds(r.names())
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", w.item.When.Pos, err)
+	}
+	if !held {
+		return false, nil
+	}
+	w.over = true
+	return true, r.event(ctx, w.item.Step, w.item.Event)
 }
 
 // limit is the `by` of a `when`. What an `if` rules out is skipped; what should

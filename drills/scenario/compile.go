@@ -54,6 +54,8 @@ func (c *checker) walk(n *node, out *Condition, e ast.Expr) {
 	rep := out.checked.NativeRep()
 	at := func(e ast.Expr) Pos { return inside(n, rep.SourceInfo().GetStartLocation(e.ID())) }
 	switch e.Kind() {
+	case ast.IdentKind:
+		out.world = out.world || e.AsIdent() != "chosen"
 	case ast.SelectKind:
 		if d := c.chosenIn(e); d != nil && !slices.Contains(out.Needs, d.Name) {
 			out.Needs = append(out.Needs, d.Name)
@@ -71,6 +73,7 @@ func (c *checker) walk(n *node, out *Condition, e ast.Expr) {
 	case ast.CallKind:
 		call := e.AsCall()
 		name, args := call.FunctionName(), call.Args()
+		out.world = out.world || c.words.functions[name]
 		if c.words.functions[name] && !slices.Contains(out.functions, name) {
 			out.functions = append(out.functions, name)
 		}

@@ -21,10 +21,15 @@ type Condition struct {
 	Source string
 	Needs  []string // names of the decisions it looks at, in order of their first mention
 
+	world     bool // it looks at something else than decisions
 	checked   *cel.Ast
 	program   cel.Program
 	functions []string // late bound, to be found among the names
 }
+
+// Final reports whether nothing but decisions can change what the condition is:
+// once those are taken, it stays what it is.
+func (c *Condition) Final() bool { return !c.world }
 
 // Holds asks a condition that is true or false. names are the values of the
 // vocabulary's names and functions with now, elapsed and chosen (see [Chosen]);
