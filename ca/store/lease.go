@@ -117,13 +117,17 @@ func (s *Store) Alive(ctx context.Context, id OwnerID) (bool, error) {
 // sweep removes the files of owners that died with nothing to settle, for whom
 // nobody would ever ask.
 func (s *Store) sweep(ctx context.Context) {
-	files, err := filepath.Glob(s.leaseFile("*"))
+	files, err := os.ReadDir(s.leaseFolder())
 	if err != nil {
 		return
 	}
 	for _, file := range files {
-		if _, err := s.Alive(ctx, OwnerID(strings.TrimSuffix(filepath.Base(file), ".lock"))); err != nil {
-			s.log.Warn("a lease file is left over", "file", file, "error", err)
+		id, is := strings.CutSuffix(file.Name(), ".lock")
+		if !is {
+			continue
+		}
+		if _, err := s.Alive(ctx, OwnerID(id)); err != nil {
+			s.log.Warn("a lease file is left over", "owner", id, "error", err)
 		}
 	}
 }
