@@ -1,0 +1,4 @@
+package zlint
+
+// Excluded is the list of lints that are left out.
+var Excluded = excluded
