@@ -150,3 +150,13 @@ func TestBrokenOff(t *testing.T) {
 	require.Equal(t, "broken off", r.Outcome.Outcome)
 	require.Contains(t, r.Lines()[0].Text, "NO FINDING")
 }
+
+func TestPDF(t *testing.T) {
+	t.Parallel()
+	r := record(t, "not required", "held")
+	var first, second bytes.Buffer
+	require.NoError(t, r.PDF(&first))
+	require.NoError(t, r.PDF(&second))
+	require.True(t, bytes.HasPrefix(first.Bytes(), []byte("%PDF-")))
+	require.Equal(t, first.Bytes(), second.Bytes(), "one record, one document")
+}
