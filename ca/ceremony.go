@@ -3,6 +3,7 @@ package ca
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -111,6 +112,7 @@ func (i *Issuer) ImportCeremony(ctx context.Context, signed []CeremonyIntent) er
 			if there {
 				continue
 			}
+			rand.Read(e.intent.handle[:])
 			if err := insertIntent(ctx, tx, e.intent); err != nil {
 				return err
 			}

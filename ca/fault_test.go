@@ -3,6 +3,7 @@ package ca_test
 import (
 	"crypto/rand"
 	"encoding/asn1"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -196,4 +197,47 @@ func issue(t *testing.T, i *ca.Issuer, r ca.Request, how string) (*ca.Certificat
 		return nil, err
 	}
 	return results[0].Certificate, results[0].Err
+}
+
+// Issuances that share a transaction do not share a fate. Those of one requester
+// fail at their audit record and are rolled back alone, numbers and all; what they
+// settle afterwards must be their own.
+func TestNeighboursOfAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	require.NoError(t, w.store.Write(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Exec(t.Context(), `CREATE TRIGGER no_audit BEFORE INSERT ON audit_record WHEN CAST(NEW.line AS TEXT) LIKE '%"by":"unlucky"%'
+			BEGIN SELECT RAISE(ABORT, 'injected fault'); END`)
+		return err
+	}))
+	const n = 64
+	errs := make([]error, n)
+	var wait sync.WaitGroup
+	for k := range n {
+		request := device(t, k)
+		if k%2 == 1 {
+			request.Requester = "unlucky"
+		}
+		wait.Go(func() { _, errs[k] = w.issuer.Issue(t.Context(), request) })
+	}
+	reconciled := make(chan error)
+	go func() {
+		for range 20 {
+			if _, err := w.issuer.Reconcile(t.Context()); err != nil {
+				reconciled <- err
+				return
+			}
+		}
+		close(reconciled)
+	}()
+	wait.Wait()
+	require.NoError(t, <-reconciled)
+	for k, err := range errs {
+		if k%2 == 1 {
+			require.ErrorContains(t, err, "injected fault")
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, states{recorded: n / 2}, w.accounts(t))
 }

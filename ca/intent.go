@@ -2,6 +2,7 @@ package ca
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -44,6 +45,7 @@ const (
 // An Intent is what a CA key was ever to sign, written down before it was asked.
 type Intent struct {
 	ID             int64
+	handle         handle
 	Kind           IntentKind
 	Issuer         string        // authority and generation: "issuing-oca-1"
 	Serial         policy.Serial // certificates
@@ -59,6 +61,12 @@ type Intent struct {
 	CreatedAt      time.Time
 	SettledAt      time.Time // zero while open
 }
+
+// A handle tells an intent from every other, also from one that is not there. The
+// ID cannot: an intent whose transaction was rolled back gave its ID, and the
+// number of its CRL, back to the next one, so that who settles by ID may settle a
+// neighbour's.
+type handle [16]byte
 
 // intentItem is an intent as the audit log has it.
 type intentItem struct {
@@ -91,31 +99,33 @@ func (in *Intent) item() intentItem {
 // of.
 func (i *Issuer) AddIntent(ctx context.Context, tx store.Tx, in *Intent) error {
 	in.Owner, in.State, in.CreatedAt = i.lease.ID(), StateOpen, i.Now()
-	if err := insertIntent(ctx, tx, in); err != nil {
-		return err
-	}
+	rand.Read(in.handle[:])
 	// Known as in flight before anybody can see the row, so that a Reconcile of
 	// this Issuer does not take it for forgotten.
 	i.mu.Lock()
-	i.inFlight[in.ID] = true
+	i.inFlight[in.handle] = true
 	i.mu.Unlock()
+	if err := insertIntent(ctx, tx, in); err != nil {
+		i.Release(in)
+		return err
+	}
 	return nil
 }
 
 // Release says that no goroutine of this Issuer works on the intents any more. If
 // one of them is still open, the next Reconcile writes it off.
-func (i *Issuer) Release(ids ...int64) {
+func (i *Issuer) Release(ins ...*Intent) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, id := range ids {
-		delete(i.inFlight, id)
+	for _, in := range ins {
+		delete(i.inFlight, in.handle)
 	}
 }
 
-func (i *Issuer) worksOn(id int64) bool {
+func (i *Issuer) worksOn(in *Intent) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.inFlight[id]
+	return i.inFlight[in.handle]
 }
 
 // AuditIntents appends the audit record of intents that were added in tx.
@@ -146,9 +156,9 @@ func insertIntent(ctx context.Context, tx store.Tx, in *Intent) error {
 		settled = in.SettledAt.UnixMicro()
 	}
 	err := tx.QueryRow(ctx, `INSERT INTO intent
-		(kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
-		string(in.Kind), in.Issuer, serial, number, in.Profile, in.ProfileVersion, entity, key, in.TBS,
+		(handle, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id`,
+		in.handle[:], string(in.Kind), in.Issuer, serial, number, in.Profile, in.ProfileVersion, entity, key, in.TBS,
 		string(in.Owner), string(in.State), in.Cause, in.CreatedAt.UnixMicro(), settled).Scan(&in.ID)
 	if err != nil {
 		return fmt.Errorf("writing intent: %w", err)
@@ -157,25 +167,25 @@ func insertIntent(ctx context.Context, tx store.Tx, in *Intent) error {
 }
 
 // SettleIntent gives an open intent its final state in tx. It reports false, and
-// changes nothing, if the intent was not open any more.
-func (i *Issuer) SettleIntent(ctx context.Context, tx store.Tx, id int64, to IntentState, cause string) (bool, error) {
-	n, err := tx.Exec(ctx, `UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE id = $4 AND state = 'open'`,
-		string(to), cause, i.Now().UnixMicro(), id)
+// changes nothing, if the intent is not open any more or never reached the disk.
+func (i *Issuer) SettleIntent(ctx context.Context, tx store.Tx, in *Intent, to IntentState, cause string) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE id = $4 AND handle = $5 AND state = 'open'`,
+		string(to), cause, i.Now().UnixMicro(), in.ID, in.handle[:])
 	if err != nil {
-		return false, fmt.Errorf("settling intent %d: %w", id, err)
+		return false, fmt.Errorf("settling intent %d: %w", in.ID, err)
 	}
 	return n == 1, nil
 }
 
-const intentColumns = `id, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at`
+const intentColumns = `id, handle, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at`
 
 func scanIntent(rows interface{ Scan(...any) error }) (*Intent, error) {
 	var in Intent
 	var kind, owner, state string
-	var serial, entity, key []byte
+	var serial, entity, key, handle []byte
 	var number, settled sql.NullInt64
 	var created int64
-	err := rows.Scan(&in.ID, &kind, &in.Issuer, &serial, &number, &in.Profile, &in.ProfileVersion, &entity, &key,
+	err := rows.Scan(&in.ID, &handle, &kind, &in.Issuer, &serial, &number, &in.Profile, &in.ProfileVersion, &entity, &key,
 		&in.TBS, &owner, &state, &in.Cause, &created, &settled)
 	if err != nil {
 		return nil, fmt.Errorf("reading intent: %w", err)
@@ -185,6 +195,7 @@ func scanIntent(rows interface{ Scan(...any) error }) (*Intent, error) {
 	if settled.Valid {
 		in.SettledAt = time.UnixMicro(settled.Int64).UTC()
 	}
+	copy(in.handle[:], handle)
 	copy(in.Serial[:], serial)
 	copy(in.Key[:], key)
 	in.Entity = entityFrom(entity)
@@ -271,7 +282,7 @@ func IntentIn(ctx context.Context, tx store.Tx, serial policy.Serial) (*Intent, 
 // GiveUpIntent settles an open intent in tx as written off or unused, with its
 // audit record. An intent that is not open any more is left as it is.
 func (i *Issuer) GiveUpIntent(ctx context.Context, tx store.Tx, in *Intent, to IntentState, cause string) error {
-	open, err := i.SettleIntent(ctx, tx, in.ID, to, cause)
+	open, err := i.SettleIntent(ctx, tx, in, to, cause)
 	if err != nil || !open {
 		return err
 	}

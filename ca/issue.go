@@ -52,7 +52,7 @@ func (i *Issuer) Issue(ctx context.Context, r Request) (*Certificate, error) {
 	if d.err != nil {
 		return nil, i.heard(r, d.err)
 	}
-	defer i.Release(d.intent.ID)
+	defer i.Release(&d.intent)
 
 	// 4. The token signs; the signature is verified, the certificate read back.
 	d.err = i.sign(ctx, d)
@@ -116,7 +116,7 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 		}
 		i.settle(ctx, drafts, StateUnused)
 		for _, d := range drafts {
-			i.Release(d.intent.ID)
+			i.Release(&d.intent)
 		}
 		return fmt.Errorf("committing the intent: %w", err)
 	}
@@ -220,7 +220,7 @@ func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*dr
 	var recorded []intentItem
 	for _, d := range signed {
 		d.certificate.RecordedAt = now
-		open, err := i.SettleIntent(ctx, tx, d.intent.ID, StateRecorded, "")
+		open, err := i.SettleIntent(ctx, tx, &d.intent, StateRecorded, "")
 		if err != nil {
 			return err
 		}
@@ -266,7 +266,7 @@ func (i *Issuer) writeOff(ctx context.Context, tx store.Tx, drafts []*draft, to 
 		if !errors.Is(d.err, ErrUncertain) {
 			state = StateUnused
 		}
-		open, err := i.SettleIntent(ctx, tx, d.intent.ID, state, d.err.Error())
+		open, err := i.SettleIntent(ctx, tx, &d.intent, state, d.err.Error())
 		if err != nil {
 			return err
 		}

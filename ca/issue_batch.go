@@ -70,7 +70,7 @@ func (i *Issuer) IssueBatch(ctx context.Context, requests []Request) ([]Result, 
 	}
 	defer func() {
 		for _, d := range admitted {
-			i.Release(d.intent.ID)
+			i.Release(&d.intent)
 		}
 	}()
 

@@ -52,7 +52,7 @@ type Issuer struct {
 	randMu sync.Mutex // rand.Reader needs none, a test's reader does
 
 	mu       sync.Mutex
-	inFlight map[int64]bool // intents that a goroutine of this Issuer will settle
+	inFlight map[handle]bool // intents that a goroutine of this Issuer will settle
 
 	// probe, set by tests alone, is called at each named point of an issuance; an
 	// error makes that step fail there.
@@ -73,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Issuer, error) {
 	}
 	i := &Issuer{
 		store: cfg.Store, env: cfg.Environment, eligibility: cfg.Eligibility,
-		clock: cfg.Clock, rand: cfg.Rand, logger: cfg.Logger, inFlight: make(map[int64]bool),
+		clock: cfg.Clock, rand: cfg.Rand, logger: cfg.Logger, inFlight: make(map[handle]bool),
 	}
 	if i.clock == nil {
 		i.clock = time.Now

@@ -92,12 +92,12 @@ func (i *Issuer) reconcileOwner(ctx context.Context, owner store.OwnerID, alive 
 			}
 			var items []intentItem
 			for _, in := range page {
-				if alive || i.worksOn(in.ID) {
+				if alive || i.worksOn(in) {
 					left++
 					continue
 				}
 				const cause = "its owner died, or lost the database, between asking for a signature and recording it"
-				if _, err := i.SettleIntent(ctx, tx, in.ID, StateWrittenOff, cause); err != nil {
+				if _, err := i.SettleIntent(ctx, tx, in, StateWrittenOff, cause); err != nil {
 					return err
 				}
 				it := in.item()

@@ -93,7 +93,7 @@ func (r *Register) attempt(ctx context.Context, a *ca.Authority, period policy.C
 	if err := r.commitIntent(ctx, l); err != nil {
 		return nil, err
 	}
-	defer r.ca.Release(l.intent.ID)
+	defer r.ca.Release(&l.intent)
 
 	// 3. The key signs; the list is read back and its signature verified.
 	err = r.sign(ctx, a, l)
@@ -166,7 +166,7 @@ func (r *Register) commitIntent(ctx context.Context, l *list) error {
 	// Nothing will be signed; if the row is there nevertheless, it is settled so.
 	if l.intent.ID != 0 && !errors.Is(err, errOvertaken) {
 		_ = r.settle(context.WithoutCancel(ctx), l, ca.StateUnused, err)
-		r.ca.Release(l.intent.ID)
+		r.ca.Release(&l.intent)
 	}
 	return fmt.Errorf("committing the intent: %w", err)
 }
@@ -206,7 +206,7 @@ func (r *Register) record(ctx context.Context, l *list) error {
 		if newest > l.record.Number {
 			return errOvertaken
 		}
-		open, err := r.ca.SettleIntent(ctx, tx, l.intent.ID, ca.StateRecorded, "")
+		open, err := r.ca.SettleIntent(ctx, tx, &l.intent, ca.StateRecorded, "")
 		if err != nil {
 			return err
 		}

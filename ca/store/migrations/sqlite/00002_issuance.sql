@@ -7,6 +7,7 @@
 -- signature unaccounted for; the audit log names the missing serial.
 CREATE TABLE intent (
 	id              INTEGER PRIMARY KEY AUTOINCREMENT,
+	handle          BLOB    NOT NULL,  -- random: an id that was rolled back is given out again
 	kind            TEXT    NOT NULL CHECK (kind IN ('certificate', 'crl')),
 	issuer          TEXT    NOT NULL,  -- authority and generation: issuing-oca-1
 	serial          BLOB    UNIQUE,    -- certificates: 16 octets
