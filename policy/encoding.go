@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // requestLabels are the PEM labels of a request (SMKI IDS, Appendix F).
@@ -19,6 +21,9 @@ var requestLabels = []string{"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}
 // ends: two requests in one file are two decisions. what names the input in
 // errors, for example its file name. The error is a *[Violation].
 func DecodePEMOrBase64(b []byte, what string) ([]byte, error) {
+	if strings.ContainsFunc(what, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		what = strconv.Quote(clip(what)) // a file may have any name
+	}
 	bad := func(want, got string) ([]byte, error) {
 		return nil, refuse("encoding", what, want, got, "SMKI IDS, Appendix F; RFC 7468, 3")
 	}

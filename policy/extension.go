@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"crypto/ecdsa"
 	"encoding/asn1"
 	"fmt"
 	"math/bits"
@@ -234,9 +233,4 @@ func find(list []Extension, id objectID) *Extension {
 		}
 	}
 	return nil
-}
-
-// equalKeys reports whether two keys are one; false if either is nil.
-func equalKeys(a, b *ecdsa.PublicKey) bool {
-	return a != nil && b != nil && a.Equal(b)
 }

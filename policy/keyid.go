@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha1"
 	"encoding/hex"
-	"errors"
 	"fmt"
 )
 
@@ -59,12 +58,4 @@ func (id *KeyID) UnmarshalText(b []byte) error {
 		*id = v
 	}
 	return err
-}
-
-// pointOf returns the uncompressed point of a P-256 key (RFC 5480, 2.2).
-func pointOf(pub *ecdsa.PublicKey) ([]byte, error) {
-	if pub == nil || pub.Curve != p256 {
-		return nil, errors.New("want a P-256 public key")
-	}
-	return pub.Bytes()
 }
