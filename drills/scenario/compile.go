@@ -146,7 +146,7 @@ func literalText(e ast.Expr) (string, bool) {
 func inside(n *node, l common.Location) Pos {
 	p := n.pos
 	switch {
-	case n.style == blockStyle || n.lines > 1 || l.Line() != 1 || l.Column() < 0:
+	case n.style >= blockStyle || n.lines > 1 || l.Line() != 1 || l.Column() < 0:
 	case n.style == quotedStyle:
 		p.Col += 1 + l.Column()
 	default:

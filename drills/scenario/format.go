@@ -92,8 +92,11 @@ func (p *printer) value(n *node, indent, col int, comment string) {
 	case n.kind == scalarNode && literal(n):
 		mark := "|"
 		text, ended := strings.CutSuffix(n.text, "\n")
+		if n.style == foldedStyle {
+			mark, text = ">", wrap(text, lineWidth-indent-2)
+		}
 		if !ended {
-			mark = "|-"
+			mark += "-"
 		}
 		p.b.WriteString(" " + mark + comment + "\n")
 		for l := range strings.SplitSeq(text, "\n") {
@@ -171,7 +174,7 @@ func safe(text string) bool {
 
 // literal is whether a text is written as a block of lines.
 func literal(n *node) bool {
-	if n.style != blockStyle {
+	if n.style < blockStyle {
 		return false
 	}
 	text := strings.TrimSuffix(n.text, "\n")
@@ -179,11 +182,38 @@ func literal(n *node) bool {
 		return false
 	}
 	for i, l := range strings.Split(text, "\n") {
-		if strings.TrimRight(l, " ") != l || i == 0 && strings.HasPrefix(l, " ") {
+		if strings.TrimRight(l, " ") != l || strings.HasPrefix(l, " ") && (i == 0 || n.style == foldedStyle) {
 			return false
 		}
 	}
 	return true
+}
+
+// wrap breaks text into lines that a folded block joins again: at single spaces,
+// and with an empty line where the text has a line end.
+func wrap(text string, width int) string {
+	var out []string
+	for i, paragraph := range strings.Split(text, "\n") {
+		if i > 0 {
+			out = append(out, "")
+		}
+		line := ""
+		for word := range strings.SplitSeq(paragraph, " ") {
+			switch {
+			case line == "":
+				line = word
+			case word == "" || strings.HasSuffix(line, " ") || utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= width:
+				line += " " + word
+			default:
+				out = append(out, line)
+				line = word
+			}
+		}
+		if line != "" {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // comments hangs the comments of the file on the nodes they belong to: one on a

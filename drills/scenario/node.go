@@ -56,6 +56,7 @@ const (
 	plain scalarStyle = iota + 1
 	quotedStyle
 	blockStyle
+	foldedStyle
 )
 
 // get looks a key of a mapping up.
@@ -206,6 +207,9 @@ func (r *reader) node(n ast.Node, depth int) *node {
 		}
 	case *ast.LiteralNode:
 		out.style, out.text = blockStyle, n.Value.Value
+		if n.Start != nil && n.Start.Type == token.FoldedType {
+			out.style = foldedStyle
+		}
 		out.lines = 1 + strings.Count(n.Value.GetToken().Origin, "\n")
 	case *ast.NullNode:
 		if n.GetToken().Type == token.NullType {
@@ -239,7 +243,7 @@ func (r *reader) node(n ast.Node, depth int) *node {
 
 func (r *reader) pair(out *node, v *ast.MappingValueNode, depth int) {
 	key := r.node(v.Key, depth+1)
-	if key.kind != scalarNode || key.style == blockStyle || strings.Contains(key.text, "\n") {
+	if key.kind != scalarNode || key.style >= blockStyle || strings.Contains(key.text, "\n") {
 		r.errs.add(key.pos, "a key is one word or a few words on one line")
 		return
 	}

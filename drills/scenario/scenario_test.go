@@ -299,7 +299,7 @@ func property(t rapid.TB, b []byte, v scenario.Vocabulary) {
 }
 
 // pieces are what a slip of the hand puts into a scenario.
-var pieces = []string{":", ": ", "- ", "#", " # note", "{", "}", "[", "]", ",", "'", "\"", "|", ">", "|-", "&x", "*x", "!x", "?", "%", "@", "\\",
+var pieces = []string{":", ": ", "- ", "#", " # note", "{", "}", "[", "]", ",", "'", "\"", "|", ">", "|-", ">-\n  ", "&x", "*x", "!x", "?", "%", "@", "\\",
 	"\n", "\n\n", "  ", "\t", "é", "\u2028", "0x1", "1e3", "~", "null", "true", ".5", "on silence", "---", "...", "<<", "\x00"}
 
 // TestSlipsOfTheHand mutates the example where a fuzzer would need long to find
@@ -335,7 +335,7 @@ func TestSlipsOfTheHand(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole(f)))
 	for _, s := range []string{
-		"a: |2-\n   x\n  y\n", "a: >\n  x\n\n  y\n", "- - a\n  - b\n- {c: d, e: [f]}\n", "# only\n", "a: 'x''y'\n", "a: \"x\\ny\" # c\n",
+		"a: |2-\n   x\n  y\n", "a: >\n  x\n\n  y\n", "a: >-\n  x  y\n\n\n  z\n  w\n", "- - a\n  - b\n- {c: d, e: [f]}\n", "# only\n", "a: 'x''y'\n", "a: \"x\\ny\" # c\n",
 		"drill: 1\nid: S01\ntitle: x\n", "a:\n- b\n- c\n", "{a: b, c: }\n", "a: b #c\n\n\n# d\ne: f\n", "? a\n: b\n", "a: &x b\n",
 	} {
 		f.Add([]byte(s))
