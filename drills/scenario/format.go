@@ -27,7 +27,7 @@ func Format(file string, b []byte) ([]byte, error) {
 }
 
 // lineWidth is where a list in brackets is broken into lines.
-const lineWidth = 110
+const lineWidth = 120
 
 type printer struct{ b strings.Builder }
 
@@ -153,7 +153,7 @@ func scalar(n *node, inFlow bool) string {
 		if n.text == "" && inFlow {
 			return "null"
 		}
-		if n.text == "" || safe(n.text) {
+		if n.text == "" || safe(n.text, inFlow) {
 			return n.text
 		}
 	}
@@ -163,13 +163,13 @@ func scalar(n *node, inFlow bool) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(n.text) + `"`
 }
 
-// safe is whether text can stand without quotes anywhere, in brackets too.
-func safe(text string) bool {
-	if strings.TrimSpace(text) != text || strings.ContainsAny(text, "\n,[]{}") ||
+// safe is whether text can stand without quotes, in brackets or outside.
+func safe(text string, inFlow bool) bool {
+	if strings.TrimSpace(text) != text || strings.Contains(text, "\n") || inFlow && strings.ContainsAny(text, ",[]{}") ||
 		strings.Contains(text, ": ") || strings.Contains(text, " #") || strings.HasSuffix(text, ":") {
 		return false
 	}
-	return !strings.ContainsAny(text[:1], "!&*|>'\"%@`#-?:") || integerText.MatchString(text) || decimalText.MatchString(text)
+	return !strings.ContainsAny(text[:1], "!&*|>'\"%@`#-?:,[]{}") || integerText.MatchString(text) || decimalText.MatchString(text)
 }
 
 // literal is whether a text is written as a block of lines.
