@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"smki.example/cmd/clikit"
+	"smki.example/drills/verify"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "check the record of a drill, trusting neither those who ran it nor the program that wrote it",
+		ArgsUsage: "DIR",
+		Description: `Every file is held against the seal, every line against the one before, every message, certificate and list against its signer,
+and every signature of a recovery key against the decision that allowed it.
+
+A pack cannot say who wrote it. --head takes the closing words from the minutes and binds the whole record to them; --key takes
+the fingerprint of the record key and binds it to the installation. Without either the verdict is "intact; signer not checked".
+
+--json prints {intact, bound, signer, record_key, head, entries, scenario, outcome, finding, checks}.
+
+Exit: 0 intact, whatever the drill's finding was; 1 not; 2 wrong usage.
+
+Examples:
+  drill verify packs/monday
+  drill verify packs/monday --head TALON-SUMMIT-… --key 5f0c…`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "key", Usage: "fingerprint of the record key, 64 hex digits (`FPR`)"},
+			&cli.StringFlag{Name: "head", Usage: "the closing head in words (`WORDS`)"},
+			clikit.JSONFlag(),
+		},
+		Action: verifyPack,
+	}
+}
+
+func verifyPack(c *cli.Context) error {
+	args, err := clikit.Arguments(c, "DIR")
+	if err != nil {
+		return err
+	}
+	result, err := verify.Pack(args[0], verify.Options{Key: c.String("key"), Head: c.String("head")})
+	if err != nil {
+		return clikit.With(clikit.Usage, err)
+	}
+	if clikit.WantsJSON(c) {
+		if err := clikit.JSON(c.App.Writer, result); err != nil {
+			return err
+		}
+	} else {
+		for _, check := range result.Checks {
+			word := "ok"
+			if !check.Held {
+				word = "BAD"
+			}
+			fmt.Fprintf(c.App.Writer, "%-4s %-14s %s\n", word, check.Name, check.Detail)
+		}
+		if result.Scenario != "" {
+			fmt.Fprintf(c.App.Writer, "     the record says: %s %s, finding: %s\n", result.Scenario, result.Outcome, result.Finding)
+		}
+		fmt.Fprintln(c.App.Writer, result.Verdict())
+	}
+	if !result.Intact {
+		return clikit.Silent(clikit.Failed)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package library_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"smki.example/drills/engine"
+	"smki.example/drills/journal"
+	"smki.example/drills/library"
+	"smki.example/drills/procedure"
+	"smki.example/drills/verbs"
+	"smki.example/softhsm"
+)
+
+var update = flag.Bool("update", false, "rewrite the .want files; review the difference")
+
+// devices is the size of the estate of the expected journals: small enough to
+// read, large enough for a late and an unreachable device.
+const devices = 40
+
+// play plays a shipped drill for real, with the script's answers, and returns its
+// journal, masked.
+func play(t *testing.T, id string, seed int64) (string, *engine.Result) {
+	t.Helper()
+	if _, err := softhsm.Find(); err != nil {
+		if os.Getenv("SMKI_NO_SKIP") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	p, err := procedure.Sample()
+	require.NoError(t, err)
+	s, err := library.Load(id, verbs.Vocabulary(p))
+	require.NoError(t, err)
+	pack, scratch := t.TempDir(), t.TempDir()
+	key, err := journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
+	require.NoError(t, err)
+	path := filepath.Join(pack, journal.FileName)
+	record, err := journal.Create(path, journal.Config{Key: key, RunID: "run", Clock: time.Now})
+	require.NoError(t, err)
+	defer record.Close()
+	epoch := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	world, err := verbs.New(t.Context(), verbs.Config{
+		Scenario: s, Procedure: p, Journal: record, Pack: pack, Scratch: scratch, Devices: devices, Seed: seed, Epoch: epoch,
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, world.Close()) }()
+	environment, n, versions := world.Start()
+	result, err := engine.Run(context.Background(), engine.Config{
+		Scenario: s, World: world, Journal: record, Decider: engine.Script(), Epoch: epoch,
+		Seed: seed, Environment: environment, Devices: n, Answers: "script", Versions: versions,
+	})
+	require.NoError(t, err)
+	entries, err := journal.ReadAll(path)
+	require.NoError(t, err)
+	masked, err := journal.Masked(entries)
+	require.NoError(t, err)
+	return string(masked), result
+}
+
+// Every shipped drill, played with the script's answers, leads to its expected
+// journal: every inject, decision, shard and finding, in order.
+func TestJournals(t *testing.T) {
+	t.Parallel()
+	for _, id := range library.IDs() {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			got, result := play(t, id, 1)
+			require.Equal(t, engine.Finished, result.Outcome.Outcome, "%v", result.Cause)
+			require.Equal(t, engine.Held, result.Finding, "the script's answers are those that work")
+			if *update {
+				require.NoError(t, os.WriteFile(id+".want", []byte(got), 0o644))
+			}
+			want, err := library.Want(id)
+			require.NoError(t, err)
+			same(t, string(want), got)
+		})
+	}
+}
+
+// same compares journals and shows the first line that differs.
+func same(t *testing.T, want, got string) {
+	t.Helper()
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(a), len(b)) {
+		require.Equal(t, a[i], b[i], "line %d of the journal; if the change is meant: go test ./drills/library -update, and review the difference", i+1)
+	}
+	require.Len(t, b, len(a), "the journal has another number of lines")
+}
+
+// One seed goes one way, whatever goroutines do; another seed goes another.
+func TestOneSeedOneJournal(t *testing.T) {
+	t.Parallel()
+	first, _ := play(t, "S02", 7)
+	again, _ := play(t, "S02", 7)
+	same(t, first, again)
+	other, _ := play(t, "S02", 8)
+	require.NotEqual(t, first, other)
+}
+
+func TestSource(t *testing.T) {
+	t.Parallel()
+	file, text, err := library.Source("s01")
+	require.NoError(t, err, "either case will do")
+	require.Equal(t, "S01.yaml", file)
+	require.Contains(t, string(text), "DRAFT, UNREVIEWED", "an answer that nobody reviewed says so")
+	_, _, err = library.Source("S99")
+	require.ErrorContains(t, err, `no drill "S99" is shipped: there are S01, S02`)
+}

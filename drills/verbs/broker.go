@@ -1,0 +1,57 @@
+package verbs
+
+import (
+	"fmt"
+	"sync"
+
+	"smki.example/policy"
+)
+
+// A broker is the simulated Access Control Broker. Every command but those of the
+// Recovery and the Contingency key passes it and gets its MAC from it, and so it
+// is the one place where a revocation stops a message: devices see no CRL.
+//
+// That it checks the signer's certificate against the newest Organisation CRL is
+// a setting of ours (I).
+type broker struct {
+	party     *party
+	unchecked bool // the setting is off: no CRL is looked at
+
+	mu      sync.Mutex
+	secrets map[int][]byte // by device: the shared secret of its and our agreement key
+}
+
+// refuses says why the broker adds no MAC to a command of this party, signed
+// under this certificate, or "" if it does.
+func (b *broker) refuses(a *authority, p *party, signer *policy.Certificate) string {
+	if p.frozen {
+		return "the broker holds all traffic of " + p.name
+	}
+	if signer != nil && !b.unchecked && a.revoked(signer.Serial) {
+		return "the signer's certificate is on the CRL"
+	}
+	return ""
+}
+
+// secret is the shared secret of the broker and a device, worked out once. It may
+// be asked for by several goroutines.
+func (b *broker) secret(w *World, device int) ([]byte, error) {
+	b.mu.Lock()
+	z, known := b.secrets[device]
+	b.mu.Unlock()
+	if known {
+		return z, nil
+	}
+	d := w.fleet.Device(device)
+	peer, err := d.Public(policy.UsageKeyAgreement).ECDH()
+	if err != nil {
+		return nil, fmt.Errorf("agreeing on a secret with device %v: %w", d.ID, err)
+	}
+	if z, err = b.party.current()[purposeAgreement].agreement.ECDH(peer); err != nil {
+		return nil, fmt.Errorf("agreeing on a secret with device %v: %w", d.ID, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.secrets[device] = z
+	return z, nil
+}

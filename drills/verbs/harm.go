@@ -1,0 +1,82 @@
+package verbs
+
+import (
+	"time"
+
+	"smki.example/drills/fleet"
+)
+
+// topUpEvery is how often a customer who pays in advance tops up; sample data.
+const topUpEvery = 96 * time.Hour
+
+// harm adds up what the course of a drill costs customers: for how long devices
+// were out of their supplier's hands, and what prepayment customers could not do
+// meanwhile. It counts in the devices' own state, not in what anybody knew.
+type harm struct {
+	since    time.Duration
+	out      time.Duration // device time out of the supplier's hands
+	prepaid  time.Duration // the same for devices on prepayment
+	held     time.Duration // time for which the supplier's traffic was held
+	heldWith time.Duration // the same, times the prepayment devices that it met
+	peak     int           // most devices out of the supplier's hands at once
+	peakAt   time.Duration
+}
+
+// until books what has passed since the last call, with the estate as it is now.
+func (h *harm) until(w *World, to time.Duration) {
+	span := to - h.since
+	if span <= 0 {
+		return
+	}
+	h.since = to
+	p := w.supplier()
+	out, prepaid := 0, 0
+	for _, r := range w.rows() {
+		if w.inHands(p, &r) {
+			continue
+		}
+		out++
+		if r.Prepayment {
+			prepaid++
+		}
+	}
+	if out > h.peak {
+		h.peak, h.peakAt = out, to
+	}
+	h.out += span * time.Duration(out)
+	h.prepaid += span * time.Duration(prepaid)
+	if p.frozen {
+		h.held += span
+		h.heldWith += span * time.Duration(len(w.rows().OnPrepayment())-prepaid)
+	}
+}
+
+// frozen is a mark for the books: what follows is held.
+func (h *harm) frozen(_ *party, at time.Duration) {
+	if at > h.since {
+		h.since = at
+	}
+}
+
+// topUps is how many top-ups were refused, at the sample's habit.
+func (h *harm) topUps() int { return int((h.prepaid + h.heldWith) / topUpEvery) }
+
+// deviceHours is how long devices were out of the supplier's hands together.
+func (h *harm) deviceHours() float64 { return h.out.Hours() }
+
+// inHands reports whether the supplier can command a device: its signing cell
+// holds one of the supplier's keys, and the device would take its next counter.
+func (w *World) inHands(p *party, r *fleet.Row) bool {
+	key := r.KeyID(fleet.CellSupplierSigning)
+	for _, set := range p.generations {
+		if set[purposeSigning].keyID() != key {
+			continue
+		}
+		for _, c := range r.Counters {
+			if c.Role == p.role {
+				return c.Counter <= p.counter
+			}
+		}
+	}
+	return false
+}

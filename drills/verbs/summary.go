@@ -1,0 +1,224 @@
+package verbs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"smki.example/drills/fleet"
+	"smki.example/drills/journal"
+	"smki.example/policy"
+)
+
+// Figures are what a drill came to, counted. They stand in the outcome entry of
+// the journal and in summary.json; times are scenario time.
+type Figures struct {
+	Party       string         `json:"party"`
+	Compromised string         `json:"compromised"` // which key, in words
+	Devices     int            `json:"devices"`
+	Premises    int            `json:"premises"`
+	Prepayment  int            `json:"prepayment"` // devices whose customer pays in advance
+	Reachable   int            `json:"reachable"`
+	Ends        map[string]int `json:"ends"` // every device once, by the end it came to
+	Taken       int            `json:"taken"`
+	TakenMost   int            `json:"out_of_hands_at_most"`
+	TakenMostAt string         `json:"out_of_hands_at"`
+	Misuse      string         `json:"misuse"`
+
+	Methods  []string       `json:"methods"` // that sent something, in order
+	Recovery Times          `json:"recovery"`
+	Rate     string         `json:"rate"`
+	Work     []CampaignDone `json:"campaigns"`
+
+	CertificatesIssued int            `json:"certificates_issued"` // to organisations, since 0:00
+	Revoked            int            `json:"revoked"`
+	RevokedAt          string         `json:"revoked_at,omitempty"`
+	CRLNumber          int64          `json:"crl_number"`
+	RecoveryUses       int            `json:"recovery_uses"`
+	ContingencyUses    int            `json:"contingency_uses"`
+	Unaccounted        int            `json:"ca_signatures_unaccounted_for"`
+	CountersSetBack    int            `json:"counters_set_back_by_floor"`
+	Alerts             map[string]int `json:"alerts"`
+
+	OffSupply   int     `json:"off_supply"`
+	TopUps      int     `json:"top_ups_refused"`
+	SiteVisits  int     `json:"site_visits_up_to"`
+	DeviceHours float64 `json:"device_hours_out_of_hands"`
+	HeldFor     string  `json:"traffic_held_for"`
+
+	RefusedSteps []string          `json:"refused_steps"`
+	Assumptions  []fleet.Setting   `json:"assumptions"`
+	Sample       map[string]string `json:"sample"` // what of these figures is invented, and which
+}
+
+// Times tell how long it took devices to come to the supplier's new keys, from
+// the first answer that proved it. They are empty if none did.
+type Times struct {
+	Devices int    `json:"devices"`
+	Began   string `json:"began,omitempty"`
+	Half    string `json:"half,omitempty"`
+	Most    string `json:"most,omitempty"` // 95 of 100
+	Last    string `json:"last,omitempty"`
+}
+
+// CampaignDone is what one campaign came to.
+type CampaignDone struct {
+	Name     string         `json:"name"`
+	Method   string         `json:"method"`
+	Began    string         `json:"began"`
+	Ended    string         `json:"ended,omitempty"`
+	Sent     int            `json:"sent"`
+	Outcomes map[string]int `json:"outcomes"`
+	Reasons  map[string]int `json:"reasons"`
+	Note     string         `json:"note,omitempty"`
+}
+
+// Summary adds the drill up.
+func (w *World) Summary(context.Context) (map[string]any, error) {
+	f := w.figures()
+	text, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("adding up the drill: %w", err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, fmt.Errorf("adding up the drill: %w", err)
+	}
+	return out, nil
+}
+
+func (w *World) figures() Figures {
+	p, rows := w.supplier(), w.rows()
+	ends := w.ends(p)
+	for _, s := range statuses {
+		ends[s] += 0
+	}
+	f := Figures{
+		Party: p.name, Compromised: p.name + " signing key", Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
+		Reachable: len(rows.Reachable()), Ends: ends, Taken: w.takenEver(), TakenMost: w.harm.peak, TakenMostAt: journal.FormatAt(w.harm.peakAt),
+		Misuse: "none", Methods: []string{}, Work: []CampaignDone{},
+		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.custody.uses, Unaccounted: w.unaccounted,
+		CountersSetBack: w.counters.lowered, Alerts: w.alerts,
+		TopUps: w.harm.topUps(), SiteVisits: len(rows) - ends[statusRecovered] - ends[statusExcluded], DeviceHours: round(w.harm.deviceHours()),
+		HeldFor: journal.FormatAt(w.harm.held), RefusedSteps: w.refusals, Assumptions: w.assumptions(), Sample: w.samples(),
+	}
+	if f.RefusedSteps == nil {
+		f.RefusedSteps = []string{}
+	}
+	if list := w.authority.list("issuing-oca"); list != nil {
+		f.CRLNumber = list.Number
+		if len(list.Entries) > 0 {
+			f.RevokedAt = journal.FormatAt(list.ThisUpdate.Sub(w.clock.epoch).Truncate(time.Second))
+		}
+	}
+	if w.attacker != nil {
+		f.Misuse = fmt.Sprintf("an intruder's key stood on %d devices", f.Taken)
+	}
+	f.Recovery = w.recoveryTimes()
+	scale := ""
+	if w.cfg.Devices != w.cfg.Scenario.Estate.Devices {
+		scale = fmt.Sprintf(", scaled from %d devices to %d", w.cfg.Scenario.Estate.Devices, w.cfg.Devices)
+	}
+	note := w.cfg.Scenario.Estate.Rate.Note
+	if note == "" {
+		note = "assumed"
+	}
+	f.Rate = fmt.Sprintf("%.4g an hour (%s)%s", w.rate, note, scale)
+	for _, c := range w.campaigns {
+		f.Work = append(f.Work, c.done())
+		if !c.attack && c.sent > 0 && !slices.Contains(f.Methods, c.method) {
+			f.Methods = append(f.Methods, c.method)
+		}
+	}
+	return f
+}
+
+func (c *campaign) done() CampaignDone {
+	d := CampaignDone{Name: c.name, Method: c.method, Began: journal.FormatAt(c.began), Sent: c.sent, Outcomes: c.totals, Reasons: map[string]int{}}
+	if c.waits {
+		d.Began, d.Note = "", "it never began: the key was not opened"
+	}
+	if len(c.last) > 0 {
+		d.Ended = journal.FormatAt(c.ended)
+	}
+	for _, o := range c.last {
+		if o.because != "" {
+			d.Reasons[o.because]++
+		}
+	}
+	return d
+}
+
+// recoveryTimes are over the campaigns that put the supplier's own keys in.
+func (w *World) recoveryTimes() Times {
+	var at []time.Duration
+	began := time.Duration(-1)
+	want := target(w.supplier().current())
+	for _, c := range w.campaigns {
+		if c.attack || c.sent == 0 {
+			continue
+		}
+		if began < 0 || c.began < began {
+			began = c.began
+		}
+		if target(c.set)[fleet.CellSupplierSigning] == want[fleet.CellSupplierSigning] {
+			at = append(at, c.recoveredAt...)
+		}
+	}
+	if len(at) == 0 {
+		return Times{}
+	}
+	slices.Sort(at)
+	share := func(of int) string { return journal.FormatAt(at[(len(at)*of+99)/100-1]) }
+	return Times{Devices: len(at), Began: journal.FormatAt(began), Half: share(50), Most: share(95), Last: share(100)}
+}
+
+// takenEver counts devices that an intruder's command changed.
+func (w *World) takenEver() int {
+	n := 0
+	for _, c := range w.campaigns {
+		if c.attack {
+			n += len(c.recoveredAt)
+		}
+	}
+	return n
+}
+
+// assumptions are the settings of the devices, and the broker's.
+func (w *World) assumptions() []fleet.Setting {
+	check := "on"
+	if w.broker.unchecked {
+		check = "off"
+	}
+	return append(w.fleet.Settings().List(), fleet.Setting{
+		Name: "broker checks a signer against the current CRL", Value: check, Mark: fleet.MarkInference, Basis: "it is the one place where a revocation could stop a message to a device",
+	})
+}
+
+// samples says which figures are invented.
+func (w *World) samples() map[string]string {
+	e := w.cfg.Scenario.Estate
+	return map[string]string{
+		"rate":       fmt.Sprintf("%d commands an hour for %d devices", e.Rate.PerHour, e.Devices),
+		"estate":     fmt.Sprintf("%g%% unreachable, %g%% late by %s to %s, %g devices at one premises", 100*e.Unreachable, 100*e.Late, span(lateFrom), span(lateTo), devicesPerPremises),
+		"prepayment": fmt.Sprintf("%g%% of premises; a top-up every %d hours", 100*w.prepaymentShare(), int(topUpEvery.Hours())),
+		"custodians": custodySample,
+		"retries":    fmt.Sprintf("%d tries, %s apart", attempts, span(againAfter)),
+	}
+}
+
+func span(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
+
+func (w *World) prepaymentShare() float64 {
+	if s := w.cfg.Scenario.Estate.Prepayment; s > 0 {
+		return s
+	}
+	return defaultPrepayment
+}
+
+// supplier is the party that the drill is about.
+func (w *World) supplier() *party { return w.partyOf(policy.RoleSupplier) }
+
+func round(f float64) float64 { return float64(int(f*10+0.5)) / 10 }

@@ -1,0 +1,95 @@
+package verbs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"smki.example/drills/scenario"
+	"smki.example/hsm"
+	"smki.example/softhsm"
+)
+
+// exerciseLabel is how the label of every token of a drill begins; package hsm
+// refuses any other before it logs in.
+const exerciseLabel = "EXERCISE"
+
+// The owners of tokens beside the scenario's parties.
+const (
+	ownerCA          = "ca"
+	ownerRecovery    = "recovery"
+	ownerContingency = "contingency"
+	ownerBroker      = "broker"
+)
+
+// tokens are the drill's tokens by owner. One owner's PIN opens no other's keys.
+type tokens struct {
+	made map[string]*softhsm.Token
+	open map[string]*hsm.Token
+}
+
+// makeTokens makes a token for each owner under dir: the CA, the Recovery and
+// the Contingency key, the Access Control Broker, and each party of the scenario
+// that signs commands.
+func makeTokens(ctx context.Context, dir string, parties []scenario.Party) (tokens, error) {
+	t := tokens{made: map[string]*softhsm.Token{}, open: map[string]*hsm.Token{}}
+	labels := map[string]string{
+		ownerCA: "EXERCISE CA", ownerRecovery: "EXERCISE Recovery", ownerContingency: "EXERCISE Contingency", ownerBroker: "EXERCISE Access Control Broker",
+	}
+	order := []string{ownerCA, ownerRecovery, ownerContingency, ownerBroker}
+	for _, p := range parties {
+		if p.Role == "supplier" {
+			labels[p.ID] = "EXERCISE " + p.ID
+			order = append(order, p.ID)
+		}
+	}
+	if _, err := scratchDir(dir); err != nil {
+		return t, err
+	}
+	for _, owner := range order {
+		made, err := softhsm.New(filepath.Join(dir, owner), labels[owner])
+		if err != nil {
+			return t, err
+		}
+		t.made[owner] = made
+	}
+	return t, ctx.Err()
+}
+
+// login opens an owner's token, once.
+func (t tokens) login(ctx context.Context, owner string) (*hsm.Token, error) {
+	if open := t.open[owner]; open != nil {
+		return open, nil
+	}
+	made := t.made[owner]
+	if made == nil {
+		return nil, fmt.Errorf("opening a token: nobody called %q has one", owner)
+	}
+	config := hsm.FromSoftHSM(made)
+	config.RequireLabelPrefix = exerciseLabel
+	open, err := hsm.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	t.open[owner] = open
+	return open, nil
+}
+
+// logout closes an owner's token: from then on its keys sign nothing.
+func (t tokens) logout(owner string) error {
+	open := t.open[owner]
+	if open == nil {
+		return nil
+	}
+	delete(t.open, owner)
+	return open.Close()
+}
+
+func (t tokens) close() error {
+	var errs []error
+	for owner := range t.open {
+		errs = append(errs, t.logout(owner))
+	}
+	return errors.Join(errs...)
+}
