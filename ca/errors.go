@@ -48,7 +48,7 @@ func refuse(rule, format string, args ...any) error {
 // It wraps [ErrUncertain] and the cause.
 type UncertainError struct {
 	Serial policy.Serial
-	Step   string // "signing", "verifying the signature", "recording"
+	Step   string // "signing", "verifying the signature of", "recording"
 	// Settled says that the serial has been written off already. If it is false the
 	// database could not be reached for that, and the next Reconcile settles it.
 	Settled bool

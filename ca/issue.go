@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"smki.example/ca/audit"
 	"smki.example/ca/store"
@@ -77,7 +79,7 @@ func (i *Issuer) heard(r Request, err error) error {
 }
 
 // commitIntents decides what only the database can decide, and commits the
-// intents of the drafts that pass with one audit record. A draft that is refused
+// intents of the drafts that pass, with one audit record for each requester. A draft that is refused
 // gets its err. After an error of commitIntents itself nothing will be signed;
 // whatever may have reached the disk nevertheless is settled as unused.
 func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
@@ -85,7 +87,7 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 		return err
 	}
 	err := i.store.Write(ctx, func(tx store.Tx) error {
-		var good []*Intent
+		good := make(map[string][]*Intent) // by requester
 		for _, d := range drafts {
 			err := i.admit(ctx, tx, d)
 			if errors.Is(err, ErrRefused) || errors.Is(err, ErrConflict) {
@@ -98,12 +100,14 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 			if err != nil {
 				return err
 			}
-			good = append(good, &d.intent)
+			good[d.requester] = append(good[d.requester], &d.intent)
 		}
-		if len(good) == 0 {
-			return nil
+		for _, requester := range slices.Sorted(maps.Keys(good)) {
+			if err := i.AuditIntents(ctx, tx, requester, good[requester]...); err != nil {
+				return err
+			}
 		}
-		return i.AuditIntents(ctx, tx, drafts[0].requester, good...)
+		return nil
 	})
 	if err == nil {
 		err = i.at("intent-committed")
@@ -217,7 +221,7 @@ func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 
 func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*draft) error {
 	now := i.Now()
-	var recorded []intentItem
+	recorded := make(map[string][]intentItem) // by requester
 	for _, d := range signed {
 		d.certificate.RecordedAt = now
 		open, err := i.SettleIntent(ctx, tx, &d.intent, StateRecorded, "")
@@ -235,11 +239,11 @@ func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*dr
 			return err
 		}
 		it := intentItem{ID: d.intent.ID, Issuer: d.intent.Issuer, Serial: d.intent.Serial.String(), Profile: d.intent.Profile}
-		recorded = append(recorded, it)
+		recorded[d.requester] = append(recorded[d.requester], it)
 	}
-	if len(recorded) > 0 {
-		_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindCertificate, At: now, By: drafts[0].requester,
-			Body: map[string]any{"certificates": recorded}})
+	for _, requester := range slices.Sorted(maps.Keys(recorded)) {
+		_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindCertificate, At: now, By: requester,
+			Body: map[string]any{"certificates": recorded[requester]}})
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (i *Issuer) IssueBatch(ctx context.Context, requests []Request) ([]Result, 
 		return results, nil
 	}
 
-	// 3. All intents, one audit record, one transaction.
+	// 3. All intents, one audit record a requester, one transaction.
 	if err := i.commitIntents(ctx, work); err != nil {
 		return nil, fmt.Errorf("issuing a batch: %w", err)
 	}

@@ -56,6 +56,13 @@ func TestIssueBatch(t *testing.T) {
 		require.Equal(t, r.Certificate, stored)
 	}
 	require.Equal(t, map[ca.IntentState]int{ca.StateRecorded: 50}, w.accounts(t))
+
+	var log []string
+	for r, err := range w.issuer.Log().Records(t.Context(), 0) {
+		require.NoError(t, err)
+		log = append(log, string(r.Kind)+" by "+r.By)
+	}
+	require.Equal(t, []string{"intent by manufacturer", "intent by supplier", "certificate by manufacturer", "certificate by supplier"}, log)
 }
 
 func TestIssueBatchBounds(t *testing.T) {

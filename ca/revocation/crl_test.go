@@ -372,3 +372,29 @@ func standing(t testing.TB, all []revocation.Standing, issuer string) revocation
 	require.Fail(t, "no standing of "+issuer)
 	return revocation.Standing{}
 }
+
+// A process dies with a list in its hands: the list is never published, and its
+// number is never used again.
+func TestPublisherDies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "exercise")
+	issuer, register := w.open(t)
+	register.SetProbe(func(point string) error {
+		if point == "signed" {
+			panic("power failure")
+		}
+		return nil
+	})
+	require.Panics(t, func() { _, _ = register.PublishCRL(t.Context(), "issuing-oca") })
+	report, err := w.issuer.Reconcile(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, report.Settled, "its lease is still there")
+	require.NoError(t, issuer.Close(t.Context()))
+	report, err = w.issuer.Reconcile(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []ca.Settled{{Kind: ca.CRLIntent, Issuer: "issuing-oca-1", Number: 1, Profile: "crl"}}, report.Settled)
+	rec, err := w.register.PublishCRL(t.Context(), "issuing-oca")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, rec.Number)
+	w.accounts(t)
+}
