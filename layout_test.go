@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -138,14 +139,14 @@ func TestImports(t *testing.T) {
 	t.Parallel()
 	for room, p := range listed(t) {
 		allowed, known := rooms[room]
-		require.True(t, known, "%s is a room that the table in layout_test.go does not have: add it with what it may import", room)
+		assert.True(t, known, "%s is a room that the table in layout_test.go does not have: add it with what it may import", room)
 		for _, path := range p.Imports {
 			if ours, is := strings.CutPrefix(path, module+"/"); is {
-				require.Contains(t, allowed, ours, "%s imports %s; imports go down only (DESIGN, the tree)", room, ours)
+				assert.Contains(t, allowed, ours, "%s imports %s; imports go down only", room, ours)
 			}
 			for _, o := range owners {
 				if path == o.prefix || strings.HasPrefix(path, o.prefix+"/") {
-					require.True(t, strings.HasSuffix(room, "test") || slices.Contains(o.rooms, room), "%s imports %s: %s", room, path, o.why)
+					assert.True(t, strings.HasSuffix(room, "test") || slices.Contains(o.rooms, room), "%s imports %s: %s", room, path, o.why)
 				}
 			}
 		}
@@ -157,7 +158,7 @@ func TestUnreachable(t *testing.T) {
 	packages := listed(t)
 	for _, rule := range unreachable {
 		for _, dep := range packages[rule.room].Deps {
-			require.False(t, dep == rule.forbidden || strings.HasPrefix(dep, rule.forbidden+"/"),
+			assert.False(t, dep == rule.forbidden || strings.HasPrefix(dep, rule.forbidden+"/"),
 				"%s reaches %s: %s", rule.room, dep, rule.why)
 		}
 	}
@@ -177,18 +178,24 @@ func TestRoomsSayWhatTheyAreFor(t *testing.T) {
 				comments = append(comments, parsed.Doc.Text())
 			}
 		}
-		require.Len(t, comments, 1, "%s: exactly one file carries the package comment", room)
+		if !assert.Len(t, comments, 1, "%s: exactly one file carries the package comment", room) {
+			continue
+		}
 		want := "Package " + p.Name + " "
 		if p.Name == "main" {
 			want = "Command " + filepath.Base(room) + " "
 		}
-		require.True(t, strings.HasPrefix(comments[0], want), "%s: the package comment begins %q", room, want)
-		require.NotContains(t, comments[0], "Licen", "%s: a licence header became the package comment", room)
+		assert.True(t, strings.HasPrefix(comments[0], want), "%s: the package comment begins %q", room, want)
+		assert.NotContains(t, comments[0], "Licen", "%s: a licence header became the package comment", room)
 	}
 }
 
-// Every exported name of ours has a comment that begins with it: the comment is
-// what a reader sees first, in an editor as in the documentation.
+// known are methods whose meaning their interface in the standard library has
+// settled; a comment would only say it again.
+var known = []string{"String", "Error", "Unwrap", "Is", "MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "Len", "Less", "Swap"}
+
+// Every exported name of ours has a comment: it is what a reader sees first, in
+// an editor as in the documentation.
 func TestExportedNamesAreExplained(t *testing.T) {
 	t.Parallel()
 	for room, p := range listed(t) {
@@ -199,13 +206,13 @@ func TestExportedNamesAreExplained(t *testing.T) {
 			for _, declaration := range parsed.Decls {
 				switch d := declaration.(type) {
 				case *ast.FuncDecl:
-					if d.Name.IsExported() && exportedReceiver(d) {
-						require.NotNil(t, d.Doc, "%s: %s has no comment", filepath.Join(room, file), d.Name.Name)
+					if d.Name.IsExported() && exportedReceiver(d) && (d.Recv == nil || !slices.Contains(known, d.Name.Name)) {
+						assert.NotNil(t, d.Doc, "%s: %s has no comment", filepath.Join(room, file), d.Name.Name)
 					}
 				case *ast.GenDecl:
 					for _, spec := range d.Specs {
 						if s, is := spec.(*ast.TypeSpec); is && s.Name.IsExported() {
-							require.True(t, d.Doc != nil || s.Doc != nil, "%s: type %s has no comment", filepath.Join(room, file), s.Name.Name)
+							assert.True(t, d.Doc != nil || s.Doc != nil, "%s: type %s has no comment", filepath.Join(room, file), s.Name.Name)
 						}
 					}
 				}
@@ -244,7 +251,7 @@ func TestDocumentLinks(t *testing.T) {
 				continue
 			}
 			target, _, _ = strings.Cut(target, "#")
-			require.FileExists(t, filepath.Join(filepath.Dir(document), target), "%s points to %s", document, target)
+			assert.FileExists(t, filepath.Join(filepath.Dir(document), target), "%s points to %s", document, target)
 		}
 	}
 }

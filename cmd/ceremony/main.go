@@ -1,4 +1,4 @@
-// Ceremony makes the root keys and first certificates of an SMKI, offline.
+// Command ceremony makes the root keys and first certificates of an SMKI, offline.
 //
 // It is a small binary for a machine that speaks to nobody: no network code and
 // no database is linked into it (a test sees to that). It checks, rehearses and

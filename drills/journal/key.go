@@ -21,7 +21,7 @@ const SignerName = "drill-record"
 
 // A Key is the record key of an installation: an Ed25519 key that signs the
 // heads of journals and nothing that a CA signs. Its fingerprint belongs outside
-// every pack, because a pack cannot vouch for its own signer (DESIGN 3.12).
+// every pack, because a pack cannot vouch for its own signer (docs/record.md).
 // Methods may be called concurrently.
 type Key struct {
 	signer      note.Signer

@@ -9,7 +9,7 @@ import (
 )
 
 // Masked returns the entries in the form in which two runs with one seed and
-// the same decisions are equal (DESIGN 3.10): keys, serials, signatures, hashes
+// the same decisions are equal: keys, serials, signatures, hashes
 // and wall times are masked; numbers, scenario times, texts, devices, counts
 // and results stay. One line an entry: number, scenario time, kind, body. This is
 // what a scenario's `.want` file holds.
