@@ -159,7 +159,7 @@ var certificateRules = []Rule{
 	}},
 	{Name: "common-name", Scope: ScopeEnvironment, Says: "the CN of an organisation meets the rule of the environment", Clause: "environment, names (our inference); SMKI IDS, Appendix F", certificate: func(x *examination) {
 		if x.kind == ProfileOrganisation && x.c.Subject.CN != "" {
-			x.require(x.profile.names.pattern.MatchString(x.c.Subject.CN), "subject.commonName", x.profile.names.text, fmt.Sprintf("%q", clip(x.c.Subject.CN)))
+			x.require(x.profile.names.allows(x.c.Subject.CN), "subject.commonName", x.profile.names.text, fmt.Sprintf("%q", clip(x.c.Subject.CN)))
 		}
 	}},
 	{Name: "issuer", Scope: ScopeEnvironment, Says: "name and key identifier are those of an issuer of the right kind that may sign certificates and has not expired", Clause: "RFC 5280, 4.1.2.4 and 4.2.1.1; GBCS 0.8.1, p. 141", certificate: checkIssuer},

@@ -177,6 +177,10 @@ type nameRule struct {
 	text    string
 }
 
+// allows reports whether cn meets the rule. A profile that was not read from an
+// environment has no rule, and allows nothing.
+func (r nameRule) allows(cn string) bool { return r.pattern != nil && r.pattern.MatchString(cn) }
+
 // CheckRequest refuses a request that is well formed but asks for what this
 // environment does not issue on request: a role that only a ceremony may give,
 // a CN outside the rule for names. The error is a *[Violation].
@@ -191,7 +195,7 @@ func (e *Environment) CheckRequest(r *Request) error {
 	if role, _ := r.Role(); slices.Contains(e.CeremonyRoles, role) {
 		return &Violation{Rule: "role", Profile: p.Name, Field: "subject.organizationalUnitName", Want: "a role that is issued on request", Got: fmt.Sprintf("%s (%s), which is made in a ceremony only", role, role.OU()), Clause: "environment " + e.Name + ", ceremonyRoles"}
 	}
-	if r.Subject.CN != "" && !p.names.pattern.MatchString(r.Subject.CN) {
+	if r.Subject.CN != "" && !p.names.allows(r.Subject.CN) {
 		return &Violation{Rule: "common-name", Profile: p.Name, Field: "subject.commonName", Want: p.names.text, Got: fmt.Sprintf("%q", clip(r.Subject.CN)), Clause: "environment " + e.Name + ", organisationName (our inference; SMKI IDS, Appendix F leaves the rule to Appendix B)"}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -397,4 +398,57 @@ func BenchmarkLintTBS(b *testing.B) {
 			}
 		}
 	})
+}
+
+// Apart from what a request decides, no bit of the to-be-signed bytes can change
+// without a rule that is broken.
+func TestNothingElseIsFree(t *testing.T) {
+	t.Parallel()
+	h := policytest.NewHierarchy(t)
+	for name, free := range map[policy.ProfileName]func(*policy.Certificate) [][]byte{
+		policy.ProfileDevice: func(c *policy.Certificate) [][]byte {
+			return [][]byte{c.Serial[:], []byte(c.NotBefore.Format("060102150405")), {0x2b, 6, 1, 4, 1, 0x81, 0xfd, 0x59, 1, 2, 2, 1}, supplierID[:]}
+		},
+		policy.ProfileOrganisation: func(c *policy.Certificate) [][]byte {
+			return [][]byte{c.Serial[:], []byte("02"), supplierID[:]}
+		},
+		policy.ProfileIssuingOCA: func(c *policy.Certificate) [][]byte { return [][]byte{c.Serial[:], []byte("X1")} },
+		policy.ProfileRootOCA:    func(c *policy.Certificate) [][]byte { return [][]byte{c.Serial[:], wrapped} },
+	} {
+		t.Run(string(name), func(t *testing.T) {
+			t.Parallel()
+			good, issuer := goodTBS(t, h, name)
+			p, err := h.Environment.Profile(name)
+			require.NoError(t, err)
+			c, err := policy.ParseCertificate(policytest.Sign(t, policytest.NewKey(t), good))
+			if name.Root() {
+				require.True(t, asViolations(t, err).Has("self-signature"))
+				c, _, err = policy.ReadCertificate(policytest.Sign(t, policytest.NewKey(t), good))
+			}
+			require.NoError(t, err)
+			allowed := make([]bool, len(good))
+			for _, part := range free(c) {
+				require.Contains(t, string(good), string(part))
+				for from := 0; ; {
+					i := strings.Index(string(good[from:]), string(part))
+					if i < 0 {
+						break
+					}
+					for j := range part {
+						allowed[from+i+j] = true
+					}
+					from += i + 1
+				}
+			}
+			for i := range good {
+				for bit := range 8 {
+					bad := append([]byte{}, good...)
+					bad[i] ^= 1 << bit
+					if p.LintTBS(bad, issuer) == nil {
+						require.True(t, allowed[i], "bit %d of octet %d (%02X) can change unseen", bit, i, good[i])
+					}
+				}
+			}
+		})
+	}
 }

@@ -16,8 +16,8 @@ type Serial [16]byte
 
 // NewSerial returns 127 random bits from rand, the top bit clear.
 //
-// A serial whose DER would be shorter than 16 octets (one in 512, nine leading
-// zero bits) is drawn again, because a reader that knows the length from the
+// A serial whose DER would be shorter than 16 octets (one in 256: nine leading
+// zero bits, of which the first is always zero) is drawn again, because a reader that knows the length from the
 // published certificates may take the short form for damage. NewSerial fails
 // when rand fails, and when rand keeps giving such values, as no working
 // source does.
