@@ -17,7 +17,6 @@ type run struct {
 	now    time.Duration
 	queue  queue
 	order  int // of the next entry of the queue
-	steps  int // places given to consequences
 	asked  map[string]*asked
 	chosen scenario.Chosen
 	whens  []*watch

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -37,6 +38,32 @@ func TestJournal(t *testing.T) {
 		want, err := os.ReadFile("testdata/drill.want")
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(got), "run go test -update and look at the difference")
+	}
+}
+
+// Two runs with one seed and the same answers have the same record, whatever the
+// answers are and whenever they come.
+func TestTheSameAnswersMakeTheSameRecord(t *testing.T) {
+	t.Parallel()
+	record := func(seed uint64) string {
+		f := newFixture(t, drill(t))
+		random := rand.New(rand.NewPCG(seed, 0))
+		f.c.Decider = decider(func(q engine.Question) (engine.Answer, error) {
+			option := append(q.Decision.OptionNames(), "")[random.IntN(len(q.Decision.Options)+1)]
+			return engine.Answer{Option: option, Silent: option == "", After: time.Duration(random.IntN(40)) * time.Minute,
+				Answered: engine.ByCommandLine, Assessed: []journal.Assessment{{Factor: "evidence", Finding: "x"}}}, nil
+		})
+		require.Equal(t, engine.Finished, f.run(t.Context()).Outcome.Outcome, "seed %d", seed)
+		entries := f.entries()
+		for i := 1; i < len(entries); i++ {
+			require.GreaterOrEqual(t, entries[i].At, entries[i-1].At, "seed %d: the record is in order of scenario time", seed)
+		}
+		b, err := journal.Masked(entries)
+		require.NoError(t, err)
+		return string(b)
+	}
+	for seed := range uint64(20) {
+		require.Equal(t, record(seed), record(seed), "seed %d", seed)
 	}
 }
 

@@ -47,6 +47,9 @@ type words struct {
 // newWords declares the vocabulary's names, and chosen with a field for each
 // decision. An error is a mistake in the vocabulary, not in a scenario.
 func newWords(v Vocabulary, decisions []string) (*words, error) {
+	if err := v.sound(); err != nil {
+		return nil, err
+	}
 	w := &words{types: map[string]Type{}, functions: map[string]bool{}, params: map[string][]Param{}}
 	chosen := Type{Name: chosenType}
 	for _, d := range decisions {

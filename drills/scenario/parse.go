@@ -299,8 +299,6 @@ func (c *checker) fits(p Param, s string) error {
 		if strings.TrimSpace(s) == "" {
 			return fmt.Errorf("%q is empty: write some words", p.Name)
 		}
-	default:
-		return fmt.Errorf("scenario: internal error: parameter %q has no kind", p.Name)
 	}
 	return err
 }

@@ -242,12 +242,26 @@ func TestParseRefusesWhatNobodyWrites(t *testing.T) {
 // A vocabulary is ours: a mistake in it is not the planner's.
 func TestABadVocabularyIsNotAScenarioError(t *testing.T) {
 	t.Parallel()
-	v := vocabulary()
-	v.Names = append(v.Names, scenario.Name{Name: "weather", Type: "sky"})
-	_, err := scenario.Parse("x.yaml", []byte(whole(t)), v)
-	require.ErrorContains(t, err, `laying out the vocabulary: name "weather": there is no type "sky"`)
-	var list scenario.Errors
-	require.False(t, errors.As(err, &list))
+	rows := []struct {
+		spoil func(*scenario.Vocabulary)
+		want  string
+	}{
+		{func(v *scenario.Vocabulary) { v.Names = append(v.Names, scenario.Name{Name: "weather", Type: "sky"}) }, `name "weather": there is no type "sky"`},
+		{func(v *scenario.Vocabulary) { v.Functions[0].Result = "sky" }, `function "crl": there is no type "sky"`},
+		{func(v *scenario.Vocabulary) { v.Types[0].Fields[0].Type = "sky" }, `field "count" of "devices": there is no type "sky"`},
+		{func(v *scenario.Vocabulary) { v.Types[0].Methods[0].Result = "sky" }, `method "holding" of "devices": there is no type "sky"`},
+		{func(v *scenario.Vocabulary) { v.Verbs[0].Params[1].Kind = 0 }, `verb "replace": parameter "batch" has no kind`},
+		{func(v *scenario.Vocabulary) { v.Verbs[0].Params[1].Name = "by" }, `verb "replace": two things are called "by"`},
+		{func(v *scenario.Vocabulary) { v.Verbs[1].Name = "replace" }, `verb "replace": a verb has a name of its own`},
+	}
+	for _, row := range rows {
+		v := vocabulary()
+		row.spoil(&v)
+		_, err := scenario.Parse("x.yaml", []byte(whole(t)), v)
+		require.ErrorContains(t, err, "laying out the vocabulary: "+row.want)
+		var list scenario.Errors
+		require.False(t, errors.As(err, &list))
+	}
 }
 
 func TestParsedScenario(t *testing.T) {

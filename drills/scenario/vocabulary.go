@@ -1,5 +1,7 @@
 package scenario
 
+import "fmt"
+
 // Vocabulary is what a scenario may talk about beyond the language itself: the
 // verbs, the names CEL may use, the bodies that decide, the guidance they weigh.
 // It is supplied by whoever carries a drill out (drills/verbs), so that this
@@ -134,4 +136,27 @@ type Factor struct {
 	ID, Text, Force string
 	Keys            []string
 	Verified        bool
+}
+
+// sound checks what CEL does not: every parameter has a kind and a name of its
+// own within its verb, and every verb has a name of its own.
+func (v Vocabulary) sound() error {
+	verbs := map[string]bool{}
+	for _, x := range v.Verbs {
+		if x.Name == "" || verbs[x.Name] {
+			return fmt.Errorf("verb %q: a verb has a name of its own", x.Name)
+		}
+		verbs[x.Name] = true
+		names := map[string]bool{x.Name: true}
+		for i, p := range append([]Param{x.Object}, x.Params...) {
+			if p.Kind < Text || p.Kind > BodyID {
+				return fmt.Errorf("verb %q: parameter %q has no kind", x.Name, p.Name)
+			}
+			if i > 0 && names[p.Name] {
+				return fmt.Errorf("verb %q: two things are called %q", x.Name, p.Name)
+			}
+			names[p.Name] = i > 0 || names[p.Name]
+		}
+	}
+	return nil
 }
