@@ -79,9 +79,10 @@ func (i *Issuer) heard(r Request, err error) error {
 }
 
 // commitIntents decides what only the database can decide, and commits the
-// intents of the drafts that pass, with one audit record for each requester. A draft that is refused
-// gets its err. After an error of commitIntents itself nothing will be signed;
-// whatever may have reached the disk nevertheless is settled as unused.
+// intents of the drafts that pass, with one audit record for each requester. A
+// draft that is refused gets its err. After an error of commitIntents itself
+// nothing will be signed; whatever may have reached the disk nevertheless is
+// settled as unused.
 func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 	if err := i.at("before-intent"); err != nil {
 		return err
@@ -129,8 +130,12 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 
 // sign asks the token for one signature, verifies it and reads the certificate
 // back. The intent must be committed. On error the signature, if there is one, is
-// thrown away.
+// thrown away; the error wraps ErrUncertain unless the token was not asked, because
+// the caller has gone.
 func (i *Issuer) sign(ctx context.Context, d *draft) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("waiting to sign: %w", context.Cause(ctx))
+	}
 	digest := sha256.Sum256(d.intent.TBS)
 	der, step, err := i.signBytes(ctx, d.authority, d.intent.TBS, digest[:])
 	if err == nil {

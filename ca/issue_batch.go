@@ -109,15 +109,13 @@ func (i *Issuer) signAll(ctx context.Context, drafts []*draft) {
 			var stop atomic.Bool
 			each(len(share), authority.parallel(), func(n int) {
 				d := share[n]
-				switch {
-				case stop.Load():
+				if stop.Load() {
 					d.err = errNotBegun
-				case ctx.Err() != nil:
-					d.err = fmt.Errorf("waiting to sign: %w", context.Cause(ctx))
-				default:
-					if d.err = i.sign(ctx, d); d.err != nil {
-						stop.Store(true)
-					}
+					return
+				}
+				d.err = i.sign(ctx, d)
+				if errors.Is(d.err, ErrUncertain) {
+					stop.Store(true)
 				}
 			})
 		})

@@ -1,6 +1,7 @@
 package ca_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"fmt"
 	"strings"
@@ -236,4 +237,21 @@ func TestSameKeyAtOnce(t *testing.T) {
 	require.Equal(t, 1, issued)
 	require.Len(t, w.tap.signatures(), 1)
 	require.Equal(t, map[ca.IntentState]int{ca.StateRecorded: 1}, w.accounts(t))
+}
+
+// A caller who has gone before the token is asked leaves nothing in doubt.
+func TestCallerLeavesBeforeTheToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, leave := context.WithCancel(t.Context())
+	w.issuer.SetProbe(func(point string) error {
+		if point == "intent-committed" {
+			leave()
+		}
+		return nil
+	})
+	_, err := w.issuer.Issue(ctx, supplier(t, 1))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, ca.ErrUncertain)
+	require.Equal(t, states{unused: 1}, w.accounts(t))
 }

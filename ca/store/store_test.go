@@ -84,6 +84,25 @@ func TestOpenRefusesNewerTables(t *testing.T) {
 	require.ErrorContains(t, err, "use the newer program")
 }
 
+// What "on disk" rests on: the write-ahead log is synced at every commit, and rows
+// that refer to each other do.
+func TestDurabilitySettings(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "ca.db"))
+	require.NoError(t, s.Write(t.Context(), func(tx store.Tx) error {
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+			var got string
+			if err := tx.QueryRow(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil {
+				return err
+			}
+			if got != want {
+				return fmt.Errorf("%s is %s, want %s", pragma, got, want)
+			}
+		}
+		return nil
+	}))
+}
+
 // A disk that is full fails one write for certain, and the store goes on when
 // there is room again.
 func TestDiskFull(t *testing.T) {
