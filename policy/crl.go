@@ -60,26 +60,15 @@ func ParseCRL(der []byte) (*CRL, error) {
 }
 
 func readCRL(der []byte) (*CRL, *Violation) {
-	if len(der) > maxCRL {
-		return nil, refuse("size", "certificateList", fmt.Sprintf("at most %d octets", maxCRL), fmt.Sprintf("%d", len(der)), "limit of this reader")
-	}
-	if v := checkDER(der); v != nil {
+	tbs, algorithm, signature, v := readSigned(der, "certificateList", maxCRL, "RFC 5280, 5.1")
+	if v != nil {
 		return nil, v
-	}
-	in, tbs := cryptobyte.String(der), cryptobyte.String(nil)
-	var body, algorithm, signature cryptobyte.String
-	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
-		!body.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) || !body.ReadASN1(&signature, cbasn1.BIT_STRING) || !body.Empty() {
-		return nil, structure("certificateList", "tbsCertList, signatureAlgorithm and signatureValue", "RFC 5280, 5.1")
-	}
-	if signature[0] != 0 {
-		return nil, structure("signatureValue", "whole octets", "RFC 5480, appendix A")
 	}
 	c, v := readTBSCRL(tbs)
 	if v != nil {
 		return nil, v
 	}
-	c.Raw, c.form.algorithm, c.Signature = der, algorithm, signature[1:]
+	c.Raw, c.form.algorithm, c.Signature = der, algorithm, signature
 	return c, nil
 }
 

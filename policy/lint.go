@@ -1,22 +1,16 @@
 package policy
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // LintTBS runs every rule over to-be-signed bytes, whoever built them: those of
 // the form for this profile and those that compare them with the profile and
 // with the issuer (nil for a root). The error is a [Violations] of every rule
 // that is broken, or a single [Violation] in it if the bytes cannot be read.
 //
-// It runs before the intent is stored and again over nothing but the stored
-// bytes, so that what is signed is what was judged.
+// Callers run it before the intent is stored, over the very bytes that will be
+// signed, so that what is signed is what was judged.
 func (p *Profile) LintTBS(tbs []byte, issuer *Certificate) error {
-	if len(tbs) > maxCertificate {
-		return Violations{refuse("size", "tbsCertificate", fmt.Sprintf("at most %d octets", maxCertificate), fmt.Sprintf("%d", len(tbs)), "limit of this reader")}
-	}
-	if v := checkDER(tbs); v != nil {
+	if v := checkObject(tbs, "tbsCertificate", maxCertificate); v != nil {
 		v.Profile = p.Name
 		return Violations{v}
 	}

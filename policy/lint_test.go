@@ -259,7 +259,7 @@ func TestLintTBSFailsForEveryMutation(t *testing.T) {
 			require.True(t, vs.Has(row.rule), "got %v", err)
 			for _, v := range vs {
 				require.NotEmpty(t, v.Clause)
-				require.Equal(t, row.rule == "size", v.Profile == "", "%v", v)
+				require.Equal(t, row.profile, v.Profile)
 			}
 		})
 	}

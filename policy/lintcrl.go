@@ -12,10 +12,7 @@ func LintTBSCRL(tbs []byte, issuer *Certificate) error {
 	if issuer == nil {
 		return Violations{refuse("crl-issuer", "issuer", "the certificate of the authority", "none", "RFC 5280, 5.1.2.3")}
 	}
-	if len(tbs) > maxCRL {
-		return Violations{refuse("size", "tbsCertList", fmt.Sprintf("at most %d octets", maxCRL), fmt.Sprintf("%d", len(tbs)), "limit of this reader")}
-	}
-	if v := checkDER(tbs); v != nil {
+	if v := checkObject(tbs, "tbsCertList", maxCRL); v != nil {
 		return Violations{v}
 	}
 	c, v := readTBSCRL(tbs)

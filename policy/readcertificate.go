@@ -10,27 +10,43 @@ import (
 
 // readCertificate reads the structure; rules are for the caller.
 func readCertificate(der []byte) (*Certificate, *Violation) {
-	if len(der) > maxCertificate {
-		return nil, &Violation{Rule: "size", Field: "certificate", Want: fmt.Sprintf("at most %d octets", maxCertificate), Got: fmt.Sprintf("%d", len(der)), Clause: "limit of this reader"}
-	}
-	if v := checkDER(der); v != nil {
+	tbs, algorithm, signature, v := readSigned(der, "certificate", maxCertificate, "RFC 5280, 4.1")
+	if v != nil {
 		return nil, v
-	}
-	in, tbs := cryptobyte.String(der), cryptobyte.String(nil)
-	var body, algorithm, signature cryptobyte.String
-	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
-		!body.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) || !body.ReadASN1(&signature, cbasn1.BIT_STRING) || !body.Empty() {
-		return nil, structure("certificate", "tbsCertificate, signatureAlgorithm and signatureValue", "RFC 5280, 4.1")
-	}
-	if signature[0] != 0 {
-		return nil, structure("signatureValue", "whole octets", "RFC 5480, appendix A")
 	}
 	c, v := readTBS(tbs)
 	if v != nil {
 		return nil, v
 	}
-	c.Raw, c.form.algorithm, c.Signature = der, algorithm, signature[1:]
+	c.Raw, c.form.algorithm, c.Signature = der, algorithm, signature
 	return c, nil
+}
+
+// readSigned takes apart the three parts that certificates, lists and requests
+// have in common: what is signed, the algorithm and the signature, which must be
+// whole octets. It is where size and strict DER are required.
+func readSigned(der []byte, what string, most int, clause string) (tbs, algorithm, signature []byte, v *Violation) {
+	if v := checkObject(der, what, most); v != nil {
+		return nil, nil, nil, v
+	}
+	in, signed := cryptobyte.String(der), cryptobyte.String(nil)
+	var body, id, bits cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Element(&signed, cbasn1.SEQUENCE) ||
+		!body.ReadASN1Element(&id, cbasn1.SEQUENCE) || !body.ReadASN1(&bits, cbasn1.BIT_STRING) || !body.Empty() {
+		return nil, nil, nil, structure(what, "what is signed, signatureAlgorithm and signature", clause)
+	}
+	if bits[0] != 0 {
+		return nil, nil, nil, refuse("signature-value", "signature", "whole octets", fmt.Sprintf("%d unused bits", bits[0]), "RFC 5480, appendix A")
+	}
+	return signed, id, bits[1:], nil
+}
+
+// checkObject requires that der is not too long and is one object in strict DER.
+func checkObject(der []byte, what string, most int) *Violation {
+	if len(der) == 0 || len(der) > most {
+		return refuse("size", what, fmt.Sprintf("1 to %d octets", most), fmt.Sprintf("%d", len(der)), "limit of this reader")
+	}
+	return checkDER(der)
 }
 
 func structure(field, want, clause string) *Violation {

@@ -67,31 +67,22 @@ func refuse(rule, field, want, got, clause string) *Violation {
 const appendixF = "SMKI IDS, Appendix F"
 
 func readRequest(der []byte) (*Request, *Violation) {
-	if len(der) == 0 || len(der) > maxRequest {
-		return nil, refuse("size", "request", fmt.Sprintf("1 to %d octets", maxRequest), fmt.Sprintf("%d", len(der)), "limit of this reader")
-	}
-	if v := checkDER(der); v != nil {
+	info, algorithm, signature, v := readSigned(der, "request", maxRequest, "RFC 2986, 4.2")
+	if v != nil {
 		return nil, v
-	}
-	in, info := cryptobyte.String(der), cryptobyte.String(nil)
-	var body, algorithm, bits cryptobyte.String
-	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Element(&info, cbasn1.SEQUENCE) ||
-		!body.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) || !body.ReadASN1(&bits, cbasn1.BIT_STRING) || !body.Empty() {
-		return nil, structure("request", "certificationRequestInfo, signatureAlgorithm and signature", "RFC 2986, 4.2")
 	}
 	// The info first: that the key is of another curve says more than that its
 	// signature is too long for P-256.
-	r := &Request{Raw: der, info: info}
+	r := &Request{Raw: der, info: info, signature: signature}
 	if v := r.readInfo(info); v != nil {
 		return nil, v
 	}
 	if !isECDSAWithSHA256(algorithm) {
 		return nil, refuse("signature-algorithm", "signatureAlgorithm", "ecdsa-with-SHA256 without parameters", describeAlgorithm(algorithm), "SMKI IDS, Appendix F; RFC 5758, 3.2")
 	}
-	if bits[0] != 0 || !strictSignature(bits[1:]) {
-		return nil, refuse("signature-value", "signature", "a DER SEQUENCE of r and s in whole octets", "another value", "RFC 5480, appendix A")
+	if !strictSignature(signature) {
+		return nil, refuse("signature-value", "signature", "a strict DER SEQUENCE of r and s", "another value", "RFC 5480, appendix A")
 	}
-	r.signature = bits[1:]
 	return r, nil
 }
 
