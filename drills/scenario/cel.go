@@ -63,7 +63,7 @@ func newWords(v Vocabulary, decisions []string) (*words, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []cel.EnvOption{cel.CustomTypeAdapter(adapter{registry}), cel.CustomTypeProvider(provider{registry, w})}
+	opts := []cel.EnvOption{cel.CustomTypeAdapter(adapter{registry}), cel.CustomTypeProvider(provider{registry, w}), cel.EnableMacroCallTracking()}
 	names := append([]Name{{Name: "chosen", Type: chosenType}, {Name: "now", Type: "timestamp"}, {Name: "elapsed", Type: "duration"}}, v.Names...)
 	for _, n := range names {
 		t, err := w.celType(n.Type)

@@ -227,6 +227,11 @@ func TestParseRefusesWhatNobodyWrites(t *testing.T) {
 		{"a whole book", strings.Repeat("# a line\n", 40_000), "a scenario has at most"},
 		{"brackets without end", strings.Repeat("[", 5000), "nested too deep"},
 		{"hyphens without end", strings.Repeat("- ", 5000), "nested too deep"},
+		{"a key twice, once in quotes", "drill: 1\n\"drill\": 1\n", "drill"},
+		{"a list as a key", "drill: 1\n? [a, b]\n: c\n", "found an invalid key"},
+		{"a tag", "drill: !x 1\n", "tags (!) are not part of the language"},
+		{"an alias", "drill: *x\n", "anchors and aliases"},
+		{"a merge", "drill: 1\n<<: {id: S01}\n", "not part of the language"},
 		{"a control character", "drill: \"\\u0007\"\n", "control character"},
 	}
 	for _, row := range rows {

@@ -54,8 +54,8 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	n, _ := strconv.Atoi(m[1])
 	unit := map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[m[2]]
-	if d := time.Duration(n) * unit; d <= maxTime {
-		return d, nil
+	if time.Duration(n) <= maxTime/unit {
+		return time.Duration(n) * unit, nil
 	}
 	return 0, fmt.Errorf("%q is more than a year", s)
 }
