@@ -403,6 +403,64 @@ func TestADrillThatEndsWithAQuestionOpen(t *testing.T) {
 	require.Contains(t, skips, journal.Skip{Step: "key", What: "decide key", Why: "the drill ended before there was a final answer"})
 }
 
+// A verb that a decision fills in waits for it, and is skipped where the decision
+// is never asked.
+func TestAVerbThatADecisionFillsIn(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(drill(t), `  - {at: 0:30, if: chosen.key == "required", do: {replace: supplier, by: method 3}}
+  - {at: 0:30, if: chosen.key != "required", do: {replace: supplier, by: method 1}}
+`, "  - {at: 0:30, do: {replace: supplier, by: chosen.method}}\n", 1)
+	text = strings.Replace(text, "then: [{inject: false alarm}, {after: 1 hour, notify: panel}]",
+		"then: [{do: {replace: supplier, by: chosen.method}}, {inject: false alarm}, {after: 1 hour, decide: method}]", 1)
+	text = strings.Replace(text, "  key:\n", `  method:
+    asks: Which?
+    of: dcc
+    options: {method 1: {says: a}, method 3: {says: b}}
+    scripted: method 1
+    on silence: method 1
+    within: 5 minutes
+  key:
+`, 1)
+	f := newFixture(t, text)
+	f.run(t.Context())
+	require.Empty(t, f.world.acts)
+	require.Contains(t, bodies[journal.Skip](f, journal.KindSkip),
+		journal.Skip{Step: "6", What: "replace supplier", Why: "it waited for the decision method, which was not taken"})
+
+	f = newFixture(t, text)
+	var err error
+	f.c.Decider, err = engine.ParseChoices(f.c.Scenario, []string{"confirm=accept"}, engine.Script())
+	require.NoError(t, err)
+	f.run(t.Context())
+	require.Len(t, f.world.acts, 1)
+	require.Equal(t, "method 1", f.world.acts[0].Params["by"])
+	require.Contains(t, bodies[journal.Skip](f, journal.KindSkip),
+		journal.Skip{Step: "2.1", What: "replace supplier", Why: "the decision method was not taken"})
+	for _, e := range f.entries() {
+		if e.Kind == journal.KindAct {
+			require.Equal(t, time.Hour+time.Minute, e.At, "as soon as it is decided")
+			break
+		}
+	}
+}
+
+func TestALimitBeforeTheDecision(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(drill(t), `    by: 6:00
+    if: chosen.confirm == "call back"`, `    by: 0:40
+    if: chosen.key == "not required"`, 1)
+	f := newFixture(t, text)
+	f.run(t.Context())
+	require.Contains(t, bodies[journal.Missed](f, journal.KindMissed),
+		journal.Missed{Step: "8", What: "revoke supplier old certificates", By: "0:40", Why: "the decision key was not taken in time"})
+
+	text = strings.Replace(text, `if: chosen.key == "not required"`, `if: fleet.recovered < 0`, 1)
+	f = newFixture(t, text)
+	f.run(t.Context())
+	require.Contains(t, bodies[journal.Skip](f, journal.KindSkip),
+		journal.Skip{Step: "8", What: "revoke supplier old certificates", Why: "only if fleet.recovered < 0: fleet.recovered was 0"})
+}
+
 func TestAWorldThatNeverRests(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, drill(t))
@@ -551,6 +609,19 @@ func TestPace(t *testing.T) {
 	}
 	r := f.run(t.Context())
 	require.InDelta(t, r.End.Seconds()/60, slept.Seconds(), 0.001)
+}
+
+func TestAbortWhileWaiting(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := newFixture(t, drill(t))
+	f.c.Speed = 1e-6 // a second of scenario time takes eleven days
+	f.c.Presenter = presenterFunc(func(m engine.Moment) {
+		if m.Kind == journal.KindQuestion {
+			cancel()
+		}
+	})
+	require.Equal(t, engine.Aborted, f.run(ctx).Outcome.Outcome)
 }
 
 func TestPause(t *testing.T) {
