@@ -51,7 +51,7 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 // three methods. New certificates come first, from the CA; if an earlier campaign
 // of this drill made them, they are used again.
 func (w *World) replace(ctx context.Context, at time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (w *World) recoveryParty() *party {
 // the party's cells, puts the party's new ones in (service request 6.21), and sets
 // the floor to the last counter the party used.
 func (w *World) handOver(ctx context.Context, at time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ const intruderJump = 1 << 40
 // attack lets the intruder begin. What he does is ground truth: the players see
 // it only in what devices say.
 func (w *World) attack(ctx context.Context, at time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (w *World) attack(ctx context.Context, at time.Duration, a engine.Action) e
 // freeze has the broker hold all traffic in a party's name, its own included. Held
 // already, it stays held.
 func (w *World) freeze(_ context.Context, at time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (w *World) freeze(_ context.Context, at time.Duration, a engine.Action) err
 
 // release ends a freeze, if there is one.
 func (w *World) release(_ context.Context, _ time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) e
 		}
 		p, set = w.attacker.party, w.attacker.set
 	} else {
-		if p, err = w.party(strings.TrimSuffix(a.Object, oldCertificates)); err != nil {
+		if p, err = w.replaceable(strings.TrimSuffix(a.Object, oldCertificates)); err != nil {
 			return err
 		}
 		set, by = p.generations[0], p.name

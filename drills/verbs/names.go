@@ -147,14 +147,13 @@ func (w *World) revokedCount() int {
 
 // work adds up the campaigns that replace a party's keys.
 func (w *World) work(id string) (any, error) {
-	p, err := w.party(id)
-	if err != nil {
+	if _, err := w.replaceable(id); err != nil {
 		return nil, err
 	}
 	running, sent, refused, stopped := false, 0, 0, 0
 	last := map[int]outcome{}
 	for _, c := range w.campaigns {
-		if c.attack || !c.concerns(p) {
+		if c.attack {
 			continue
 		}
 		running = running || c.running()
@@ -173,9 +172,6 @@ func (w *World) work(id string) (any, error) {
 	}
 	return figures{typeWork, map[string]any{"running": running, "sent": sent, "refused": refused, "stopped": stopped}}, nil
 }
-
-// concerns reports whether a campaign fills the cells of a party.
-func (c *campaign) concerns(p *party) bool { return p.role == policy.RoleSupplier }
 
 // figures is an object of plain fields.
 type figures struct {
@@ -240,7 +236,11 @@ func (d devices) Get(field string) (any, error) {
 
 // Call implements [scenario.Object].
 func (d devices) Call(method string, args []any) (any, error) {
-	p, err := d.w.party(args[0].(string))
+	look := d.w.replaceable
+	if method == "holding" {
+		look = d.w.party
+	}
+	p, err := look(args[0].(string))
 	if err != nil {
 		return nil, err
 	}

@@ -143,6 +143,17 @@ func (w *World) party(id string) (*party, error) {
 	return nil, fmt.Errorf("there is no party %q whose keys stand on devices", id)
 }
 
+// replaceable is party for the verbs that work on a supplier's cells. The drills
+// shipped lose a supplier's keys; those of other roles stand on devices and are
+// never replaced.
+func (w *World) replaceable(id string) (*party, error) {
+	p, err := w.party(id)
+	if err == nil && p.role != policy.RoleSupplier {
+		return nil, refuse("%s is a %s: this world replaces, takes and reads the keys of a supplier only", p.name, p.role)
+	}
+	return p, err
+}
+
 func (w *World) partyOf(role policy.RemotePartyRole) *party {
 	for _, p := range w.parties {
 		if p.role == role {

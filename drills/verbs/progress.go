@@ -21,7 +21,7 @@ const KindProgress journal.Kind = "progress"
 // report writes a progress file, as it would go to the DCC and the PMA. Its
 // columns are ours: the layouts of the Recovery Procedure are not public.
 func (w *World) report(_ context.Context, at time.Duration, a engine.Action) error {
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 	if err := w.window(ctx, at); err != nil {
 		return err
 	}
-	p, err := w.party(a.Object)
+	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}

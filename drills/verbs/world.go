@@ -173,6 +173,8 @@ func (cfg *Config) check() error {
 		return errors.New("Journal is missing")
 	case cfg.Pack == "" || cfg.Scratch == "":
 		return errors.New("Pack and Scratch must name folders")
+	case cfg.Scenario.Estate.Partly > 0:
+		return errors.New("the scenario wants devices on which one cell fails (\"partly\"), and the estate has none such: take the word out")
 	case cfg.Devices < 0:
 		return fmt.Errorf("Devices is %d: want 1 or more, or 0 for the scenario's", cfg.Devices)
 	case cfg.Epoch.IsZero():
