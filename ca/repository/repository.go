@@ -1,0 +1,179 @@
+package repository
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"smki.example/ca"
+	"smki.example/ca/revocation"
+	"smki.example/policy"
+)
+
+// certificateAge is how long a certificate may be cached: it never changes, and
+// caches take no more than a year.
+const certificateAge = 365 * 24 * time.Hour
+
+// maxListAge bounds how long a list is cached, so that a revocation is seen soon
+// after its list, however long lists are valid.
+const maxListAge = 5 * time.Minute
+
+// Config is what a Handler reads from.
+type Config struct {
+	Issuer   *ca.Issuer
+	Register *revocation.Register
+	// Logger hears of answers that the ledger could not give. Nil: nobody does.
+	Logger *slog.Logger
+}
+
+// Handler returns the read side of a CA. It may be used concurrently.
+func Handler(cfg Config) http.Handler {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{cfg}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /certificates/{serial}", h.certificate)
+	mux.HandleFunc("GET /crls/{file}", h.list)
+	mux.HandleFunc("GET /authorities/{file}", h.authority)
+	return mux
+}
+
+type handler struct{ Config }
+
+// certificate answers with one certificate, in the form of the extension, or of the
+// Accept header, or in DER.
+func (h *handler) certificate(w http.ResponseWriter, r *http.Request) {
+	name, form := cutForm(r.PathValue("serial"))
+	serial, err := policy.ParseSerial(name)
+	if err != nil {
+		http.Error(w, "want /certificates/SERIAL, the serial number in hex, with .cer, .der or .pem behind it or nothing", http.StatusBadRequest)
+		return
+	}
+	c, err := h.Issuer.BySerial(r.Context(), serial)
+	if err != nil {
+		h.failed(w, r, err, "no certificate has this serial number")
+		return
+	}
+	if form == "" && accepts(r, "application/x-pem-file") {
+		form = "pem"
+	}
+	if form == "" {
+		w.Header().Set("Vary", "Accept")
+	}
+	w.Header().Set("Smki-Status", string(c.StatusAt(h.Issuer.Now())))
+	cache(w, certificateAge)
+	answer(w, r, c.DER, form, "CERTIFICATE", "application/pkix-cert", c.RecordedAt)
+}
+
+// list answers with the newest list of an authority.
+func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+	name, form := cutForm(r.PathValue("file"))
+	if form == "" {
+		http.Error(w, "want /crls/NAME.crl or /crls/NAME.pem", http.StatusNotFound)
+		return
+	}
+	record, err := h.Register.Current(r.Context(), name)
+	if err != nil {
+		h.failed(w, r, err, "no list of this authority")
+		return
+	}
+	now := h.Issuer.Now()
+	cache(w, max(0, min(maxListAge, record.NextUpdate.Sub(now))))
+	w.Header().Set("Expires", record.NextUpdate.Format(http.TimeFormat))
+	w.Header().Set("Smki-Crl-Number", strconv.FormatInt(record.Number, 10))
+	answer(w, r, record.DER, form, "X509 CRL", "application/pkix-crl", record.PublishedAt)
+}
+
+// authority answers with the newest certificate of an authority.
+func (h *handler) authority(w http.ResponseWriter, r *http.Request) {
+	name, form := cutForm(r.PathValue("file"))
+	if profile := policy.ProfileName(name); !profile.Authority() || form == "" {
+		http.Error(w, "want /authorities/NAME.pem or .cer, NAME being root-oca, issuing-oca, root-dca or issuing-dca", http.StatusNotFound)
+		return
+	}
+	var newest *ca.Certificate
+	for c, err := range h.Issuer.List(r.Context(), ca.Filter{Profile: policy.ProfileName(name)}) {
+		if err != nil {
+			h.failed(w, r, err, "")
+			return
+		}
+		newest = c
+	}
+	if newest == nil {
+		http.Error(w, "no certificate of this authority", http.StatusNotFound)
+		return
+	}
+	cache(w, maxListAge)
+	answer(w, r, newest.DER, form, "CERTIFICATE", "application/pkix-cert", newest.RecordedAt)
+}
+
+// cutForm takes the extension off a name.
+func cutForm(name string) (string, string) {
+	stem, ext, found := strings.Cut(name, ".")
+	switch ext {
+	case "pem":
+		return stem, "pem"
+	case "crl", "cer", "der":
+		return stem, "der"
+	}
+	if found {
+		return name, "" // the look-up will say that there is none
+	}
+	return stem, ""
+}
+
+func accepts(r *http.Request, kind string) bool {
+	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
+		if name, _, _ := strings.Cut(part, ";"); strings.TrimSpace(name) == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func cache(w http.ResponseWriter, age time.Duration) {
+	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
+}
+
+// answer writes DER or PEM with its tag; http.ServeContent would guess at types and
+// ranges that nobody needs.
+func answer(w http.ResponseWriter, r *http.Request, der []byte, form, label, kind string, modified time.Time) {
+	body := der
+	if form == "pem" {
+		body, kind = pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), "application/x-pem-file"
+	}
+	digest := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(digest[:16]) + `"`
+	header := w.Header()
+	header.Set("ETag", tag)
+	header.Set("Last-Modified", modified.UTC().Format(http.TimeFormat))
+	header.Set("X-Content-Type-Options", "nosniff")
+	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, tag)) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	header.Set("Content-Type", kind)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the reader has gone, which is the reader's affair
+	}
+}
+
+// failed tells what was not found apart from what could not be looked up.
+func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error, missing string) {
+	w.Header().Set("Cache-Control", "no-store")
+	if errors.Is(err, ca.ErrNotFound) {
+		http.Error(w, missing, http.StatusNotFound)
+		return
+	}
+	h.Logger.Error("answering from the ledger", "path", r.URL.Path, "error", err)
+	http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+
+	"github.com/urfave/cli/v2"
+
+	"smki.example/ca"
+	"smki.example/ca/iki"
+	"smki.example/ca/revocation"
+	"smki.example/ca/store"
+	"smki.example/cmd/clikit"
+	"smki.example/hsm"
+	"smki.example/policy"
+)
+
+// A desk is an open home: what a command works at. It comes with the keys
+// ([openCA]) or without ([openLedger]), so that reading needs no token.
+type desk struct {
+	home     *home
+	store    *store.Store
+	token    *hsm.Token // nil without the keys
+	issuer   *ca.Issuer
+	register *revocation.Register
+	iki      *iki.Authority // nil without the keys, or where the CA has none
+}
+
+// openLedger opens a home to read and to revoke. It asks for no token.
+func openLedger(ctx context.Context, dir string) (*desk, error) {
+	return openDesk(ctx, dir, false, nil)
+}
+
+// openCA opens a home with its keys.
+func openCA(ctx context.Context, dir string, logger *slog.Logger) (*desk, error) {
+	return openDesk(ctx, dir, true, logger)
+}
+
+func openDesk(ctx context.Context, dir string, keys bool, logger *slog.Logger) (d *desk, err error) {
+	h, err := openHome(dir)
+	if err != nil {
+		return nil, err
+	}
+	d = &desk{home: h}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if keys {
+		if err = d.openToken(ctx, logger); err != nil {
+			return d, err
+		}
+	}
+	return d, d.openIssuer(ctx, logger)
+}
+
+func (d *desk) openToken(ctx context.Context, logger *slog.Logger) error {
+	config, err := d.home.tokenConfig()
+	if err != nil {
+		return err
+	}
+	config.Logger = logger
+	if d.token, err = hsm.Open(ctx, config); err != nil {
+		return tokenGone(err)
+	}
+	return nil
+}
+
+// tokenGone makes an operator's error of one that says the token cannot be used,
+// and leaves others alone.
+func tokenGone(err error) error {
+	if errors.Is(err, hsm.ErrRefused) {
+		return err
+	}
+	return clikit.With(clikit.Unavailable, fmt.Errorf("the token is not available: %w; nothing was begun: put the token back and run the command again", err))
+}
+
+// openIssuer opens database and CA, with the keys that are on the token, if it is
+// open. What dead processes left behind is settled on the way.
+func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
+	logKey, err := d.home.logKey()
+	if err != nil {
+		return err
+	}
+	var authorities []ca.Authority
+	for _, a := range d.home.Authorities {
+		if d.token == nil || a.Offline {
+			continue
+		}
+		authority, err := d.authority(ctx, a)
+		if err != nil {
+			return err
+		}
+		authorities = append(authorities, authority)
+	}
+	if err := d.home.databaseThere(); err != nil {
+		return err
+	}
+	d.store, err = store.Open(ctx, store.Config{URL: d.home.path(d.home.Store), Logger: logger})
+	if err != nil {
+		return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
+	}
+	d.issuer, err = ca.Open(ctx, ca.Config{Store: d.store, Environment: d.home.env, Authorities: authorities, LogKey: logKey, Logger: logger})
+	if err != nil {
+		return err
+	}
+	if d.register, err = revocation.New(revocation.Config{Issuer: d.issuer}); err != nil {
+		return err
+	}
+	if d.token == nil || d.home.IKI == nil {
+		return nil
+	}
+	return d.openIKI(ctx)
+}
+
+func (d *desk) authority(ctx context.Context, a homeAuthority) (ca.Authority, error) {
+	der, err := d.home.certificate(a)
+	if err != nil {
+		return ca.Authority{}, err
+	}
+	cert, err := policy.ParseCertificate(der)
+	if err != nil {
+		return ca.Authority{}, fmt.Errorf("reading the certificate of %q: %w", a.label(), err)
+	}
+	key, err := d.token.Key(ctx, a.label())
+	if err != nil {
+		return ca.Authority{}, tokenGone(err)
+	}
+	return ca.Authority{Name: a.Name, Generation: a.Generation, Certificate: cert, Signer: key.Signer}, nil
+}
+
+func (d *desk) openIKI(ctx context.Context) error {
+	der, err := d.home.certificate(*d.home.IKI)
+	if err != nil {
+		return err
+	}
+	key, err := d.token.Key(ctx, d.home.IKI.label())
+	if err != nil {
+		return tokenGone(err)
+	}
+	d.iki, err = iki.Open(iki.Config{Issuer: d.issuer, Generation: d.home.IKI.Generation, Certificate: der, Signer: key.Signer})
+	return err
+}
+
+// Close closes what is open, last opened first. A checkpoint of the audit log is
+// signed on the way.
+func (d *desk) Close(ctx context.Context) error {
+	var errs []error
+	if d.issuer != nil {
+		errs = append(errs, d.issuer.Close(ctx))
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	if d.token != nil {
+		errs = append(errs, d.token.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// at runs f at an open desk and closes it whatever f does.
+func at(c *cli.Context, keys bool, f func(*desk) error) error {
+	open := openLedger
+	if keys {
+		open = func(ctx context.Context, dir string) (*desk, error) { return openCA(ctx, dir, nil) }
+	}
+	d, err := open(c.Context, c.String("home"))
+	if err != nil {
+		return err
+	}
+	err = f(d)
+	// The command's outcome counts; a checkpoint that could not be signed is told
+	// beside it.
+	return errors.Join(err, d.Close(context.WithoutCancel(c.Context)))
+}
+
+// who is the name that ledger and audit log will carry.
+func who(c *cli.Context) string {
+	if by := c.String("by"); by != "" {
+		return by
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "operator"
+}

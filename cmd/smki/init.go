@@ -1,0 +1,454 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"smki.example/ca"
+	"smki.example/ca/iki"
+	"smki.example/cmd/clikit"
+	"smki.example/hsm"
+	"smki.example/hsm/ceremony"
+	"smki.example/policy"
+	"smki.example/softhsm"
+)
+
+func initCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "init",
+		Usage: "make the home of a new CA",
+		Description: `Without --ceremony the embedded ceremony script is run: it makes root and issuing keys of both sides, the IKI, Recovery,
+Contingency and health keys, and their certificates. That is for exercises only. Without --module the keys are made on a
+SoftHSM token of the home's own (DIR/token).
+
+With --ceremony DIR the certificates and every signature of a finished ceremony are taken over, and the keys are looked for on
+the token: the one that --module, --token and --pin-file name, or a SoftHSM token in the ceremony's folder, which is copied.
+Keys that are not on it, as an offline root's, sign nothing here.
+
+An existing home is never touched. When init dies half way, the next init says what to do.
+
+--json prints {home, environment, authorities [{name, generation, serial, offline}], iki, token {label, serial}, lists, log_key}.
+
+Examples:
+  smki init --home ca
+  smki init --home ca --environment dcc-test
+  smki init --home ca --ceremony ceremony-2026 --module /usr/lib/vendor/libpkcs11.so --token "EXERCISE ca" --pin-file pin`,
+		Flags: []cli.Flag{
+			homeFlag(),
+			&cli.StringFlag{Name: "environment", Value: "exercise", Usage: "`NAME` of the set of rules: " + strings.Join(policy.EnvironmentNames(), ", ")},
+			&cli.StringFlag{Name: "module", Usage: "PKCS#11 library of the token (`SO`); default: SoftHSM"},
+			&cli.StringFlag{Name: "token", Usage: "`LABEL` of the token"},
+			&cli.StringFlag{Name: "pin-file", Usage: "`FILE` that holds the user PIN; it is read at every login and must stay"},
+			&cli.StringFlag{Name: "store", Usage: "path of the database (`URL`); default: " + storeFile + " in the home"},
+			&cli.StringFlag{Name: "ceremony", Usage: "folder of a finished ceremony (`DIR`)"},
+			clikit.JSONFlag(),
+		},
+		Action: runInit,
+	}
+}
+
+// A founding is the making of a home, in the order of [founding.run].
+type founding struct {
+	home     *home
+	from     string // folder of a finished ceremony, or empty
+	progress *clikit.Progress
+
+	token  *hsm.Token
+	result *ceremony.Result
+	lists  []string
+}
+
+func runInit(c *cli.Context) error {
+	if _, err := clikit.Arguments(c); err != nil {
+		return err
+	}
+	env, err := policy.LoadEnvironment(c.String("environment"))
+	if err != nil {
+		return clikit.Usagef("smki init: --environment: %v", err)
+	}
+	f := &founding{from: c.String("ceremony"), progress: clikit.NewProgress(c.App.ErrWriter)}
+	f.home = &home{dir: c.String("home"), env: env, Version: homeVersion, Environment: env.Name, Store: storeFile}
+	if f.home.Token, err = tokenFlags(c); err != nil {
+		return err
+	}
+	if url := c.String("store"); url != "" {
+		if f.home.Store, err = filepath.Abs(url); strings.Contains(url, "://") || err != nil {
+			f.home.Store = url
+		}
+	}
+	if err := f.allowed(); err != nil {
+		return err
+	}
+	err = f.run(c.Context)
+	f.progress.Clear()
+	if f.token != nil {
+		err = errors.Join(err, f.token.Close())
+	}
+	if err != nil {
+		return err
+	}
+	return f.report(c)
+}
+
+// tokenFlags reads the three flags that name a token, which belong together.
+func tokenFlags(c *cli.Context) (homeToken, error) {
+	module, label, pin := c.String("module"), c.String("token"), c.String("pin-file")
+	if module == "" {
+		if label != "" || pin != "" {
+			return homeToken{}, clikit.Usagef("smki init: --token and --pin-file belong to --module; without it a SoftHSM token is made in the home")
+		}
+		return homeToken{SoftHSM: tokenDir}, nil
+	}
+	if label == "" || pin == "" {
+		return homeToken{}, clikit.Usagef("smki init: --module needs --token LABEL and --pin-file FILE")
+	}
+	module, err := filepath.Abs(module)
+	if err == nil {
+		pin, err = filepath.Abs(pin)
+	}
+	return homeToken{Module: module, Label: label, PINFile: pin}, err
+}
+
+// refused is a refusal of init, which the exit code tells.
+func refused(format string, a ...any) error {
+	return clikit.With(clikit.Refused, fmt.Errorf(format, a...))
+}
+
+// allowed refuses what the environment forbids, before anything is made.
+func (f *founding) allowed() error {
+	env := f.home.env
+	if !env.Exercise {
+		switch {
+		case f.home.Token.SoftHSM != "":
+			return refused("refused: environment %q does not take SoftHSM, whose keys can be copied with their files; give a hardware token with --module, --token and --pin-file", env.Name)
+		case f.from == "":
+			return refused("refused: environment %q takes its keys from a ceremony with witnesses; run the ceremony binary and give --ceremony DIR", env.Name)
+		case env.Registration == policy.RegistrationOpen:
+			return refused("refused: environment %q is no exercise and its registration is open, so that anybody would get certificates", env.Name)
+		}
+	}
+	if env.Registration != policy.RegistrationOpen {
+		return refused("refused: environment %q issues to enrolled parties only, and this version has no register of parties; use exercise, drill or dcc-test", env.Name)
+	}
+	return nil
+}
+
+// run makes the home. The order is its purpose: the marker first, so that a folder
+// that was left half way says so; the ledger takes over the ceremony before it is
+// asked for anything else; home.json last, since with it the home exists.
+func (f *founding) run(ctx context.Context) error {
+	dir := f.home.dir
+	if err := vacant(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making home %q: %w", dir, err)
+	}
+	if err := f.mark(); err != nil {
+		return err
+	}
+
+	// 1. Token and ceremony.
+	steps := []func(context.Context) error{f.takeCeremony, f.openToken, f.holdCeremony, f.listAuthorities}
+	for n, step := range steps {
+		f.progress.Step("making the CA", n, len(steps)+2)
+		if err := step(ctx); err != nil {
+			return f.stopped(err)
+		}
+	}
+
+	// 2. Ledger, IKI authority, first lists.
+	f.progress.Step("making the CA", len(steps), len(steps)+2)
+	if err := f.fillLedger(ctx); err != nil {
+		return f.stopped(err)
+	}
+
+	// 3. The home exists.
+	f.progress.Step("making the CA", len(steps)+1, len(steps)+2)
+	if err := f.home.save(); err != nil {
+		return f.stopped(err)
+	}
+	if err := os.Remove(filepath.Join(dir, unfinishedFile)); err != nil {
+		return fmt.Errorf("home %q is complete, but its mark %s could not be removed: %w", dir, unfinishedFile, err)
+	}
+	return nil
+}
+
+// vacant refuses a folder that holds anything.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("making home %q: %w", dir, err)
+	case len(entries) == 0:
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() == homeFile {
+			return refused("refused: %q is the home of a CA already, and its keys are not made twice; give another folder, or look at this one with: smki list --home %s", dir, dir)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, unfinishedFile)); err == nil {
+		return unfinished(dir)
+	}
+	return refused("refused: folder %q is not empty; give one that is empty or not there yet", dir)
+}
+
+// unfinished says what to do with a home whose making stopped.
+func unfinished(dir string) error {
+	return refused("refused: an smki init stopped half way in %q; no certificate of it was ever given to anybody. Read %s there, remove the folder and run smki init again",
+		dir, filepath.Join(dir, unfinishedFile))
+}
+
+// mark leaves, for whoever finds the folder after a crash, what it is.
+func (f *founding) mark() error {
+	where := "They are on the SoftHSM token in this folder, and go with it."
+	if f.home.Token.SoftHSM == "" {
+		where = fmt.Sprintf("They are on the token %q: destroy those that the ceremony folder names as made, or start with a fresh token,\nbecause a second ceremony refuses keys that are there already.", f.home.Token.Label)
+		if f.from != "" {
+			where = "They are those of the ceremony and nothing happened to them, except that the IKI key may have signed the IKI CA's own certificate."
+		}
+	}
+	text := fmt.Sprintf(`smki init began to make a CA in this folder and has not finished.
+
+If no smki init is running any more, it died. No certificate of this CA was given to anybody, so nothing has to be revoked.
+Keys may have been made. %s
+What was signed before it died is in %s/ and in %s.
+
+Keep the folder for the record or remove it, and run smki init again.
+`, where, ceremonyDir, storeFile)
+	return writeWhole(filepath.Join(f.home.dir, unfinishedFile), []byte(text), 0o600)
+}
+
+// stopped adds to an error what to do with the folder.
+func (f *founding) stopped(err error) error {
+	return fmt.Errorf("making home %q: %w; the folder is no CA: %s in it says what to do", f.home.dir, err, unfinishedFile)
+}
+
+// takeCeremony reads a finished ceremony.
+func (f *founding) takeCeremony(context.Context) (err error) {
+	if f.from == "" {
+		return nil
+	}
+	if f.result, err = ceremony.Load(f.from); err != nil {
+		return err
+	}
+	if f.result.Rehearsal {
+		return refused("refused: %q holds a rehearsal, whose keys are gone; run the ceremony", f.from)
+	}
+	if f.home.Token.SoftHSM != "" {
+		return f.copyToken()
+	}
+	return nil
+}
+
+// copyToken copies the SoftHSM token of the ceremony that holds the CA keys into
+// the home.
+func (f *founding) copyToken() error {
+	dirs, err := filepath.Glob(filepath.Join(f.from, tokenDir+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		token, err := softhsm.Open(dir)
+		if err != nil {
+			continue // not a token: a ceremony's folder may hold other things
+		}
+		for _, issued := range f.result.Issued {
+			evidence, ok := f.result.Key(issued.Key)
+			if !ok || !issued.Profile.Authority() || issued.Profile.Root() || evidence.TokenSerial != token.Serial {
+				continue
+			}
+			to := filepath.Join(f.home.dir, tokenDir)
+			if err := os.CopyFS(to, os.DirFS(dir)); err != nil {
+				return fmt.Errorf("copying the token %q: %w", dir, err)
+			}
+			return private(to)
+		}
+	}
+	return fmt.Errorf("no SoftHSM token in %q holds the ceremony's issuing keys; name the token with --module, --token and --pin-file", f.from)
+}
+
+// private takes all rights from group and others, which a copy had not.
+func private(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(path, info.Mode().Perm()&0o700|0o600)
+	})
+}
+
+func (f *founding) openToken(ctx context.Context) error {
+	if f.home.Token.SoftHSM != "" && f.from == "" {
+		if _, err := softhsm.New(filepath.Join(f.home.dir, tokenDir), "EXERCISE smki"); err != nil {
+			return clikit.With(clikit.Unavailable, err)
+		}
+	}
+	config, err := f.home.tokenConfig()
+	if err != nil {
+		return err
+	}
+	if f.token, err = hsm.Open(ctx, config); err != nil {
+		return tokenGone(err)
+	}
+	if info := f.token.Info(); !f.home.env.Exercise && strings.Contains(strings.ToLower(info.Manufacturer+" "+info.Model), "softhsm") {
+		return refused("refused: environment %q does not take SoftHSM, and token %q is one", f.home.env.Name, info.Label)
+	}
+	return nil
+}
+
+// holdCeremony runs the embedded script on the one token, unless there was a
+// ceremony already.
+func (f *founding) holdCeremony(ctx context.Context) (err error) {
+	if f.result != nil {
+		return nil
+	}
+	f.result, err = ceremony.Run(ctx, ceremony.Config{
+		Script: ceremony.DefaultScript(), Environment: f.home.env, Out: filepath.Join(f.home.dir, ceremonyDir),
+		Token:    func(context.Context, string) (*hsm.Token, error) { return f.token, nil },
+		Progress: func(step, of int, text string) { f.progress.Step("ceremony: "+text, step, of) },
+	})
+	return err
+}
+
+// listAuthorities writes the certificates of the authorities and looks which of
+// their keys are on the token.
+func (f *founding) listAuthorities(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(f.home.dir, authorityDir), 0o700); err != nil {
+		return err
+	}
+	for _, issued := range f.result.Issued {
+		if !issued.Profile.Authority() {
+			continue
+		}
+		a := homeAuthority{Name: issued.Key.Name(), Generation: issued.Key.Generation(), Certificate: filepath.Join(authorityDir, string(issued.Profile)+".pem")}
+		if a.Name != string(issued.Profile) {
+			return fmt.Errorf("the ceremony certified %q with key %q; the key of an authority is named for its profile, %q", issued.Name, issued.Key, hsm.Label(string(issued.Profile), 1))
+		}
+		_, err := f.token.Key(ctx, issued.Key)
+		if a.Offline = errors.Is(err, hsm.ErrNotFound); err != nil && !a.Offline {
+			return err
+		}
+		f.home.Authorities = append(f.home.Authorities, a)
+		if err := writeWhole(f.home.path(a.Certificate), certificatePEM(issued.DER), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillLedger opens the new CA, takes the ceremony over, founds the IKI authority
+// and publishes the first lists, so that there is never a time without one.
+func (f *founding) fillLedger(ctx context.Context) (err error) {
+	if _, err := f.home.newLogKey(); err != nil {
+		return err
+	}
+	d := &desk{home: f.home, token: f.token}
+	defer func() {
+		d.token = nil // closed by runInit
+		err = errors.Join(err, d.Close(context.WithoutCancel(ctx)))
+	}()
+	if err := d.openIssuer(ctx, nil); err != nil {
+		return err
+	}
+	var signed []ca.CeremonyIntent
+	for _, in := range f.result.Intents {
+		signed = append(signed, ca.CeremonyIntent{TBS: in.TBS, Signature: in.Signature, Profile: in.Profile, KeyLabel: string(in.KeyLabel)})
+	}
+	if err := d.issuer.ImportCeremony(ctx, signed); err != nil {
+		return err
+	}
+	if err := f.foundIKI(ctx, d); err != nil {
+		return err
+	}
+	for _, a := range d.issuer.Authorities() {
+		if !d.issuer.PublishesCRL(a.ID()) {
+			continue
+		}
+		if _, err := d.register.PublishCRL(ctx, a.ID()); err != nil {
+			return err
+		}
+		f.lists = append(f.lists, a.ID())
+	}
+	return nil
+}
+
+// foundIKI makes the IKI authority's own certificate, if its key is on the token.
+func (f *founding) foundIKI(ctx context.Context, d *desk) error {
+	a := homeAuthority{Name: iki.Name, Generation: 1, Certificate: filepath.Join(authorityDir, iki.Name+".pem")}
+	key, err := f.token.Key(ctx, a.label())
+	if errors.Is(err, hsm.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	organisation := "SMKI"
+	if f.home.env.Exercise {
+		organisation = "EXERCISE SMKI"
+	}
+	authority, err := iki.Found(ctx, iki.Config{Issuer: d.issuer, Generation: a.Generation, Signer: key.Signer}, organisation)
+	if err != nil {
+		return err
+	}
+	f.home.IKI = &a
+	return writeWhole(f.home.path(a.Certificate), certificatePEM(authority.Certificate()), 0o644)
+}
+
+func certificatePEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func (f *founding) report(c *cli.Context) error {
+	h, info := f.home, f.token.Info()
+	if clikit.WantsJSON(c) {
+		type authority struct {
+			Name       string `json:"name"`
+			Generation int    `json:"generation"`
+			Offline    bool   `json:"offline"`
+		}
+		authorities := []authority{}
+		for _, a := range h.Authorities {
+			authorities = append(authorities, authority{a.Name, a.Generation, a.Offline})
+		}
+		return clikit.JSON(c.App.Writer, map[string]any{
+			"home": h.dir, "environment": h.Environment, "exercise": h.env.Exercise, "authorities": authorities, "iki": h.IKI != nil,
+			"token": map[string]string{"label": info.Label, "serial": info.Serial}, "lists": f.lists, "ceremony": f.result.Dir, "transcript_key": f.result.Fingerprint,
+		})
+	}
+	w := c.App.Writer
+	if h.env.Exercise {
+		fmt.Fprintf(w, "EXERCISE: nothing that this CA signs may be trusted elsewhere.\n")
+	}
+	fmt.Fprintf(w, "home          %s, environment %s\n", h.dir, h.Environment)
+	fmt.Fprintf(w, "token         %q, serial %s\n", info.Label, info.Serial)
+	for _, a := range h.Authorities {
+		note := ""
+		if a.Offline {
+			note = " (its key is not on this token: it signs nothing here)"
+		}
+		fmt.Fprintf(w, "authority     %s, %s%s\n", a.label(), a.Certificate, note)
+	}
+	if h.IKI != nil {
+		fmt.Fprintf(w, "authority     %s, %s\n", h.IKI.label(), h.IKI.Certificate)
+	}
+	fmt.Fprintf(w, "lists         %s\n", strings.Join(f.lists, ", "))
+	fmt.Fprintf(w, "transcript    %s\n", f.result.Fingerprint)
+	fmt.Fprintf(w, "next          smki issue --home %s --csr FILE\n", h.dir)
+	return nil
+}

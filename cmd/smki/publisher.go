@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// How often a server looks whether a list is due, and whether other processes have
+// died. Lists are due hours apart and an hour after a revocation; a look is one
+// short read.
+const (
+	lookEvery      = 5 * time.Second
+	reconcileEvery = time.Minute
+	alarmEvery     = 15 * time.Minute // between two log lines of one alarm
+)
+
+// A publisher publishes the lists of a served CA when they are due. Two servers on
+// one home may both publish; the second makes a list that nobody needed.
+type publisher struct {
+	desk   *desk
+	logger *slog.Logger
+
+	mu        sync.Mutex
+	published map[string]int64     // lists published by this process, by issuer
+	failures  map[string]int64     // attempts that failed
+	failed    map[string]string    // last failure, until a list is published
+	told      map[string]time.Time // when an alarm was last logged
+}
+
+func newPublisher(d *desk, logger *slog.Logger) *publisher {
+	return &publisher{desk: d, logger: logger, published: make(map[string]int64), failures: make(map[string]int64),
+		failed: make(map[string]string), told: make(map[string]time.Time)}
+}
+
+// run publishes until ctx ends.
+func (p *publisher) run(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	var reconciled time.Time
+	for {
+		if time.Since(reconciled) >= reconcileEvery {
+			if _, err := p.desk.issuer.Reconcile(ctx); err != nil && ctx.Err() == nil {
+				p.logger.Error("settling what dead processes left behind", "error", err)
+			}
+			reconciled = time.Now()
+		}
+		p.look(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// look publishes what is due and tells of alarms.
+func (p *publisher) look(ctx context.Context) {
+	now := p.desk.issuer.Now()
+	due, err := p.desk.register.Due(ctx, now)
+	if err != nil && ctx.Err() == nil {
+		p.logger.Error("looking which lists are due", "error", err)
+	}
+	for _, s := range due {
+		if ctx.Err() != nil {
+			return
+		}
+		record, err := p.desk.register.PublishCRL(ctx, s.Issuer)
+		p.mu.Lock()
+		if err != nil {
+			p.failures[s.Issuer]++
+			p.failed[s.Issuer] = err.Error()
+			p.mu.Unlock()
+			continue
+		}
+		p.published[s.Issuer]++
+		delete(p.failed, s.Issuer)
+		p.mu.Unlock()
+		p.logger.Info("list published", "issuer", record.Issuer, "number", record.Number, "entries", record.Entries, "next_update", record.NextUpdate)
+	}
+	standings, err := p.desk.register.Standings(ctx, p.desk.issuer.Now())
+	if err != nil {
+		return // told above, or the command is ending
+	}
+	for _, s := range standings {
+		alarm := p.alarm(s)
+		if alarm == "" {
+			delete(p.told, s.Issuer)
+			continue
+		}
+		if last := p.told[s.Issuer]; time.Since(last) >= alarmEvery {
+			p.told[s.Issuer] = time.Now()
+			p.logger.Error("list is late", "issuer", s.Issuer, "number", s.Number, "next_update", s.NextUpdate, "alarm", alarm)
+		}
+	}
+}
+
+// metrics answers in the text format of Prometheus.
+func (p *publisher) metrics(w http.ResponseWriter, r *http.Request) {
+	standings, err := p.desk.register.Standings(r.Context(), p.desk.issuer.Now())
+	if err != nil {
+		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+	w.Header().Set("Cache-Control", "no-store")
+	fmt.Fprint(w, "# TYPE smki_crl_published_total counter\n# TYPE smki_crl_failures_total counter\n# TYPE smki_crl_number gauge\n# TYPE smki_crl_next_update_seconds gauge\n# TYPE smki_crl_alarm gauge\n")
+	for _, s := range standings {
+		alarm := 0
+		if p.alarm(s) != "" {
+			alarm = 1
+		}
+		p.mu.Lock()
+		published, failures := p.published[s.Issuer], p.failures[s.Issuer]
+		p.mu.Unlock()
+		fmt.Fprintf(w, "smki_crl_published_total{issuer=%q} %d\nsmki_crl_failures_total{issuer=%q} %d\nsmki_crl_number{issuer=%q} %d\nsmki_crl_next_update_seconds{issuer=%q} %d\nsmki_crl_alarm{issuer=%q} %d\n",
+			s.Issuer, published, s.Issuer, failures, s.Issuer, s.Number, s.Issuer, s.NextUpdate.Unix(), s.Issuer, alarm)
+	}
+}

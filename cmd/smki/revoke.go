@@ -1,0 +1,361 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"smki.example/ca"
+	"smki.example/ca/iki"
+	"smki.example/ca/revocation"
+	"smki.example/cmd/clikit"
+	"smki.example/policy"
+)
+
+func revokeCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "revoke",
+		Usage: "take certificates out of use",
+		Description: `Chooses certificates by one of --serial, --spki (SHA-256 of the public key info, as list and show print it), --list (a CSV file:
+serial numbers alone, or with a heading that has a column "serial", as results.csv), --entity (all of a device or organisation) or
+--issuer (all that an authority has issued). --not-before T leaves out what was recorded before T, for a key that was lost at a
+known time.
+
+When the command ends well, the revocations are in the ledger, and a new CRL with them is published; --no-publish leaves that to
+the next "smki crl" or to "smki serve". Where an authority has no list in this environment, the Repository status alone is set, and
+the command says so. Revoking again is no error and changes nothing: the first revocation stands.
+
+Reasons: keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn, unspecified.
+
+--json prints {revoked, already, revocations [{serial, issuer, reason, at, new, on_crl}], lists [{issuer, number}], says}.
+
+Examples:
+  smki revoke --home ca --serial 0F3A… --reason keyCompromise
+  smki revoke --home ca --entity 90-B3-D5-1F-30-01-00-02 --reason cessationOfOperation
+  smki revoke --home ca --issuer issuing-dca --not-before 2026-11-20T08:00:00Z --reason cACompromise`,
+		Flags: []cli.Flag{
+			homeFlag(),
+			&cli.StringFlag{Name: "serial", Usage: "serial number (`HEX`)"},
+			&cli.StringFlag{Name: "spki", Usage: "key, by the SHA-256 of its public key info (`HEX`)"},
+			&cli.StringFlag{Name: "list", Usage: "file with serial numbers (`CSV`)"},
+			&cli.StringFlag{Name: "entity", Usage: "device or organisation (`EUI`)"},
+			&cli.StringFlag{Name: "issuer", Usage: "authority (`NAME`)"},
+			&cli.StringFlag{Name: "reason", Usage: "`NAME` of the reason", Required: true},
+			&cli.TimestampFlag{Name: "not-before", Layout: time.RFC3339, Usage: "only what was recorded at `TIME` or later"},
+			&cli.BoolFlag{Name: "no-publish", Usage: "do not publish a CRL now"},
+			byFlag(),
+			clikit.JSONFlag(),
+		},
+		Action: runRevoke,
+	}
+}
+
+// suspensions are the reasons of RFC 5280 that SMKI forbids: asking for one is a
+// matter of policy, not of spelling.
+var suspensions = []string{"certificateHold", "removeFromCRL", "aACompromise"}
+
+func runRevoke(c *cli.Context) error {
+	if _, err := clikit.Arguments(c); err != nil {
+		return err
+	}
+	reason, err := policy.ParseReason(c.String("reason"))
+	if err != nil {
+		if slices.ContainsFunc(suspensions, func(s string) bool { return strings.EqualFold(s, c.String("reason")) }) {
+			return refused("refused: reason %s: SMKI knows no suspension and no attribute authorities: %w", c.String("reason"), err)
+		}
+		return clikit.Usagef("smki revoke: --reason: %v", err)
+	}
+	choose, err := choice(c)
+	if err != nil {
+		return err
+	}
+	publish := !c.Bool("no-publish")
+	return at(c, publish, func(d *desk) error {
+		serials, err := choose(c.Context, d)
+		if err != nil {
+			return oneLine(err)
+		}
+		done, err := d.revoke(c.Context, serials, reason, who(c))
+		if err != nil {
+			return oneLine(err)
+		}
+		if publish {
+			if err := d.publish(c.Context, done); err != nil {
+				done.print(c)
+				return fmt.Errorf("the revocations are recorded, but no list shows them yet: %w; publish one with: smki crl --home %s --issuer NAME", err, c.String("home"))
+			}
+		}
+		return done.print(c)
+	})
+}
+
+// A chooser finds the serial numbers to revoke.
+type chooser func(ctx context.Context, d *desk) ([]policy.Serial, error)
+
+// choice reads the one flag that says what to revoke, and refuses two.
+func choice(c *cli.Context) (chooser, error) {
+	var chosen []string
+	for _, name := range []string{"serial", "spki", "list", "entity", "issuer"} {
+		if c.IsSet(name) {
+			chosen = append(chosen, name)
+		}
+	}
+	if len(chosen) != 1 {
+		return nil, clikit.Usagef("smki revoke: want one of --serial, --spki, --list, --entity and --issuer, got %d of them", len(chosen))
+	}
+	var since time.Time
+	if t := c.Timestamp("not-before"); t != nil {
+		since = *t
+	}
+	value := c.String(chosen[0])
+	usage := func(err error) error { return clikit.Usagef("smki revoke: --%s: %v", chosen[0], err) }
+	filter := ca.Filter{Since: since}
+	switch chosen[0] {
+	case "serial":
+		s, err := policy.ParseSerial(value)
+		if err != nil {
+			return nil, usage(err)
+		}
+		return recordedSince([]policy.Serial{s}, since), nil
+	case "list":
+		serials, err := readSerials(value)
+		if err != nil {
+			return nil, usage(err)
+		}
+		return recordedSince(serials, since), nil
+	case "spki":
+		key, err := ca.ParseKeyHash(value)
+		if err != nil {
+			return nil, usage(err)
+		}
+		filter.Key = &key
+	case "entity":
+		entity, err := policy.ParseEntityID(value)
+		if err != nil {
+			return nil, usage(err)
+		}
+		filter.Entity = &entity
+	case "issuer":
+		name, _ := ca.SplitID(value)
+		if !policy.ProfileName(name).Authority() {
+			return nil, usage(fmt.Errorf("%q is no authority; want root-oca, issuing-oca, root-dca or issuing-dca", value))
+		}
+		filter.Issuer = value
+	}
+	return func(ctx context.Context, d *desk) ([]policy.Serial, error) {
+		var serials []policy.Serial
+		for cert, err := range d.issuer.List(ctx, filter) {
+			if err != nil {
+				return nil, err
+			}
+			if !cert.Profile.Root() {
+				serials = append(serials, cert.Serial)
+			}
+		}
+		if len(serials) == 0 {
+			return nil, fmt.Errorf("no certificate in the ledger fits --%s %s; look with: smki list --home %s", chosen[0], value, d.home.dir)
+		}
+		return serials, nil
+	}, nil
+}
+
+// recordedSince chooses of some serial numbers those recorded at a time or later.
+func recordedSince(serials []policy.Serial, since time.Time) chooser {
+	return func(ctx context.Context, d *desk) ([]policy.Serial, error) {
+		if since.IsZero() {
+			return serials, nil
+		}
+		var late []policy.Serial
+		for _, s := range serials {
+			c, err := d.issuer.BySerial(ctx, s)
+			if err != nil {
+				return nil, d.unknown(ctx, s, err)
+			}
+			if !c.RecordedAt.Before(since) {
+				late = append(late, s)
+			}
+		}
+		return late, nil
+	}
+}
+
+// readSerials reads the serial numbers of a CSV file. Rows without one (items of a
+// batch that were refused) are passed over; a serial that stands twice counts once.
+func readSerials(path string) ([]policy.Serial, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	reader := csv.NewReader(f)
+	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
+	column, first := 0, true
+	var serials []policy.Serial
+	seen := make(map[policy.Serial]bool)
+	for {
+		row, err := reader.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		line, _ := reader.FieldPos(0)
+		if first {
+			first = false
+			if n := slices.Index(row, "serial"); n >= 0 {
+				column = n
+				continue
+			}
+		}
+		if column >= len(row) || strings.TrimSpace(row[column]) == "" {
+			continue
+		}
+		s, err := policy.ParseSerial(strings.TrimSpace(row[column]))
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, line, err)
+		}
+		if !seen[s] {
+			seen[s] = true
+			serials = append(serials, s)
+		}
+	}
+	if len(serials) == 0 {
+		return nil, fmt.Errorf("%s: no serial number in it; want one a line, or a heading with a column \"serial\"", path)
+	}
+	return serials, nil
+}
+
+// revoked is what a revoke command did.
+type revoked struct {
+	Revoked     int             `json:"revoked"`
+	Already     int             `json:"already"`
+	Revocations []revokedSerial `json:"revocations"`
+	Lists       []publishedList `json:"lists"`
+	Says        []string        `json:"says"`
+
+	all []revocation.Revocation
+}
+
+type revokedSerial struct {
+	Serial policy.Serial `json:"serial"`
+	Issuer string        `json:"issuer"`
+	Reason policy.Reason `json:"reason"`
+	At     time.Time     `json:"at"`
+	New    bool          `json:"new"`
+	OnCRL  bool          `json:"on_crl"`
+}
+
+type publishedList struct {
+	Issuer string `json:"issuer"`
+	Number int64  `json:"number"`
+}
+
+func (d *desk) revoke(ctx context.Context, serials []policy.Serial, reason policy.Reason, by string) (*revoked, error) {
+	done := &revoked{Revocations: []revokedSerial{}, Lists: []publishedList{}, Says: []string{}}
+	for part := range slices.Chunk(serials, revocation.MaxRevocations) {
+		var qs []revocation.Revoke
+		for _, s := range part {
+			qs = append(qs, revocation.Revoke{Serial: s, Reason: reason, By: by})
+		}
+		rs, err := d.register.RevokeAll(ctx, qs)
+		if err != nil {
+			if len(part) == 1 {
+				err = d.unknown(ctx, part[0], err)
+			}
+			if n := done.Revoked; n > 0 {
+				err = fmt.Errorf("%w; %d certificates were revoked before", err, n)
+			}
+			return nil, err
+		}
+		for _, r := range rs {
+			done.all = append(done.all, r)
+			done.Revocations = append(done.Revocations, revokedSerial{r.Serial, r.Issuer, r.Reason, r.At, r.New, r.OnCRL})
+			if r.New {
+				done.Revoked++
+			} else {
+				done.Already++
+			}
+		}
+	}
+	return done, nil
+}
+
+// unknown says of a serial that the ledger does not have whether it is an IKI
+// certificate, which this version cannot revoke.
+func (d *desk) unknown(ctx context.Context, s policy.Serial, err error) error {
+	if !errors.Is(err, ca.ErrNotFound) {
+		return err
+	}
+	if _, found := iki.BySerial(ctx, d.store, s); found == nil {
+		return fmt.Errorf("certificate %q is an IKI certificate; this version does not revoke those: take the client off the list of those whom your web services let in", s)
+	}
+	return fmt.Errorf("%w; look with: smki list --home %s", err, d.home.dir)
+}
+
+// publish makes a new list of every authority whose revocations its current list
+// may lack. A repeated revocation publishes too: the first may have died before
+// its list.
+func (d *desk) publish(ctx context.Context, done *revoked) error {
+	var issuers []string
+	for _, r := range done.all {
+		if r.OnCRL && !slices.Contains(issuers, r.Issuer) {
+			issuers = append(issuers, r.Issuer)
+		}
+	}
+	standings, err := d.register.Standings(ctx, d.issuer.Now())
+	if err != nil {
+		return err
+	}
+	for _, issuer := range issuers {
+		n := slices.IndexFunc(standings, func(s revocation.Standing) bool { return s.Issuer == issuer })
+		if n >= 0 && standings[n].Number > 0 && standings[n].Pending == 0 {
+			continue
+		}
+		record, err := d.register.PublishCRL(ctx, issuer)
+		if err != nil {
+			return err
+		}
+		done.Lists = append(done.Lists, publishedList{record.Issuer, record.Number})
+	}
+	return nil
+}
+
+// print says what was done, issuer by issuer.
+func (done *revoked) print(c *cli.Context) error {
+	done.Says = append(done.Says, fmt.Sprintf("%d revoked, %d were revoked before and stand as they were", done.Revoked, done.Already))
+	status := 0
+	listed := false
+	for _, r := range done.all {
+		if !r.OnCRL {
+			status++
+		}
+		listed = listed || r.OnCRL
+	}
+	for _, l := range done.Lists {
+		done.Says = append(done.Says, fmt.Sprintf("list %d of %s is published", l.Number, l.Issuer))
+	}
+	if listed && len(done.Lists) == 0 {
+		if c.Bool("no-publish") {
+			done.Says = append(done.Says, fmt.Sprintf("no list was published: do it with smki crl --home %s --issuer NAME", c.String("home")))
+		} else {
+			done.Says = append(done.Says, "the current list has them all")
+		}
+	}
+	if status > 0 {
+		done.Says = append(done.Says, fmt.Sprintf("%d of them on no list: their issuer publishes none in this environment, so that the Repository status alone was set", status))
+	}
+	if clikit.WantsJSON(c) {
+		return clikit.JSON(c.App.Writer, done)
+	}
+	_, err := fmt.Fprintln(c.App.Writer, strings.Join(done.Says, "\n"))
+	return err
+}
