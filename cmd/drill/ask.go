@@ -88,7 +88,7 @@ func (a *asker) put(q engine.Question) {
 	if q.Asking > 1 {
 		fmt.Fprintf(a.out, "        asked again, time %d\n", q.Asking)
 	}
-	fmt.Fprintf(a.out, "        answer by %s (%s); silence means: %s\n", clock(q.Deadline), (q.Deadline - q.Asked).String(), d.Silence)
+	fmt.Fprintf(a.out, "        answer by %s (%d minutes); silence means: %s\n", clock(q.Deadline), int((q.Deadline - q.Asked).Minutes()), d.Silence)
 	if d.Briefing != "" {
 		fmt.Fprintln(a.out, indent(wrap(d.Briefing, 100)))
 	}

@@ -8,7 +8,7 @@
 // on in drills/verbs, what it leaves in drills/journal, and who checks that in
 // drills/verify.
 //
-// Start at run.go.
+// Start at playing.go.
 package main
 
 import (

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
 	"smki.example/drills/journal"
-	"smki.example/hsm/custody"
 	"smki.example/policy"
 )
 
@@ -158,9 +156,16 @@ func (w *World) message(x *exchange, command *gbcs.UpdateSecurityCredentials) *g
 // in the journal, with its decision, before the token is asked.
 func (w *World) signWithRecovery(ctx context.Context, x *exchange, command *gbcs.UpdateSecurityCredentials) error {
 	cu := w.custody
-	if cu.session == nil {
-		x.outcome, x.reason = outcomeUnsigned, "the Recovery key is closed: its authorisation has ended"
-		x.because = x.reason
+	// Everything that the session would refuse is looked at first: a use that is in
+	// the journal and was refused would be told and never made.
+	switch {
+	case cu.session == nil || !w.clock.Now().Before(cu.opened.Expires):
+		x.reason = "the Recovery key is closed: its authorisation has ended"
+	case cu.session.Left() == 0:
+		x.reason = "every signature that the authorisation allows was made"
+	}
+	if x.reason != "" {
+		x.outcome, x.because = outcomeUnsigned, x.reason
 		return nil
 	}
 	m := w.message(x, command)
@@ -171,11 +176,6 @@ func (w *World) signWithRecovery(ctx context.Context, x *exchange, command *gbcs
 	signer, err := cu.session.Signer(ctx, cu.label)
 	if err != nil {
 		return err
-	}
-	if cu.session.Left() == 0 {
-		x.outcome, x.reason = outcomeUnsigned, "every signature that the authorisation allows was made"
-		x.because = x.reason
-		return nil
 	}
 	digest := sha256.Sum256(unsigned)
 	cu.uses++
@@ -188,10 +188,6 @@ func (w *World) signWithRecovery(ctx context.Context, x *exchange, command *gbcs
 		return err
 	}
 	if err := m.SignWith(signer); err != nil {
-		if errors.Is(err, custody.ErrRefused) {
-			x.outcome, x.reason, x.because = outcomeUnsigned, err.Error(), "the custodians' session refused"
-			return nil
-		}
 		return err
 	}
 	x.octets, err = m.Encode()

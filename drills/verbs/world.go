@@ -154,7 +154,11 @@ func New(ctx context.Context, cfg Config) (*World, error) {
 	w.rate = float64(cfg.Scenario.Estate.Rate.PerHour) * float64(w.cfg.Devices) / float64(cfg.Scenario.Estate.Devices)
 	w.clock.set(-madeBefore)
 	if err := w.make(ctx); err != nil {
-		if errors.Is(err, softhsm.ErrNotInstalled) || errors.Is(err, hsm.ErrUnavailable) {
+		switch {
+		case ctx.Err() != nil:
+			// What the parts say of it is noise: they were told to stop.
+			err = fmt.Errorf("broken off before the drill began: %w", context.Cause(ctx))
+		case errors.Is(err, softhsm.ErrNotInstalled) || errors.Is(err, hsm.ErrUnavailable):
 			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 		return nil, errors.Join(fmt.Errorf("making the world of drill %s: %w", cfg.Scenario.ID, err), w.Close())

@@ -116,12 +116,16 @@ func (s *stage) rest() {
 
 // decide puts a decision into the journal and has the world open a key for it.
 func (s *stage) decide(at time.Duration, key string) error {
+	return s.decideFor(at, key, 12*time.Hour)
+}
+
+func (s *stage) decideFor(at time.Duration, key string, span time.Duration) error {
 	s.t.Helper()
 	s.advance(at)
 	signed, err := s.record.AppendSigned(journal.KindDecision, at, journal.Decision{Decision: "recovery key", Chosen: "required", Opens: key})
 	require.NoError(s.t, err)
 	return s.Authorise(s.t.Context(), at, engine.Authorisation{
-		Key: key, For: 12 * time.Hour, Decision: "recovery key", Body: "pma", Chosen: "required", Answered: "script",
+		Key: key, For: span, Decision: "recovery key", Body: "pma", Chosen: "required", Answered: "script",
 		DecisionSeq: signed.Seq, DecisionHash: signed.Hash, Record: signed.Line, Signed: signed.Note,
 	})
 }
@@ -328,6 +332,19 @@ func TestKeyClosedInTheMiddle(t *testing.T) {
 	s.holds(`fleet.recovered("supplier").count > 0`, `fleet.recovered("supplier").count < 12`)
 	require.Contains(t, s.Sum().Work[0].Reasons, "the Recovery key is closed: its authorisation has ended")
 	require.Empty(t, s.closing(), "what was signed has its decision all the same")
+}
+
+// The last command that is due when an authorisation ends is not signed, and no
+// use is told that was not made.
+func TestAuthorisationEnds(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, plot)
+	require.NoError(t, s.decideFor(0, "recovery", time.Hour))
+	require.NoError(t, s.act(0, "replace", "supplier", "by", "method 3"))
+	s.rest()
+	s.holds(`fleet.recovered("supplier").count > 0`, `fleet.recovered("supplier").count < 12`, `!key("recovery").open`)
+	require.Empty(t, s.closing())
+	require.Equal(t, s.Sum().RecoveryUses, len(s.entries(journal.KindKeyUse)))
 }
 
 // A token that is gone is an outage, not a refusal: it ends the drill as failed,

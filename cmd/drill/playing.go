@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+
+	"smki.example/cmd/clikit"
+	"smki.example/drills/engine"
+	"smki.example/drills/journal"
+	"smki.example/drills/report"
+	"smki.example/drills/scenario"
+	"smki.example/drills/verbs"
+)
+
+// run plays the drill: a folder for the pack, a scratch folder for the keys; and
+// the keys are gone before the first line of the result is printed, because
+// whoever reads it may hang up at any line.
+func (d *drill) run(ctx context.Context, decider engine.Decider, answers string) error {
+	key, err := recordKey(d.c.String("record-key"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(d.pack), 0o755); err != nil {
+		return fmt.Errorf("making the folder of the evidence pack: %w", err)
+	}
+	if err := os.Mkdir(d.pack, 0o755); errors.Is(err, fs.ErrExist) {
+		return clikit.Usagef("drill run: %q exists already: name a new folder, because a pack is written once", d.c.String("out"))
+	} else if err != nil {
+		return fmt.Errorf("making the folder of the evidence pack: %w", err)
+	}
+	scratch, err := os.MkdirTemp("", "smki-drill-")
+	if err != nil {
+		return fmt.Errorf("making the scratch folder: %w", err)
+	}
+	end, err := d.playIn(ctx, scratch, key, decider, answers)
+	if err := errors.Join(err, d.clear(scratch)); err != nil {
+		return err
+	}
+	return end.print(d)
+}
+
+// playIn plays the drill with its tokens and databases in a scratch folder. The
+// journal is in the pack from the start, so that whatever happens is told there.
+func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, decider engine.Decider, answers string) (end *ending, err error) {
+	began := time.Now()
+	record, err := journal.Create(filepath.Join(d.pack, journal.FileName), journal.Config{
+		Key: key, RunID: d.scenario.ID + "-" + began.UTC().Format("20060102T150405Z"), Clock: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, record.Close()) }()
+	if !clikit.WantsJSON(d.c) {
+		d.progress = clikit.NewProgress(d.c.App.ErrWriter)
+	}
+	epoch, stage := epochFor(d.scenario, began), d.stage()
+	world, err := verbs.New(ctx, verbs.Config{
+		Scenario: d.scenario, Procedure: d.procedure, Journal: record, Pack: d.pack, Scratch: scratch,
+		Devices: d.c.Int("devices"), Seed: d.c.Int64("seed"), Epoch: epoch, Progress: d.progress.Step, Told: stage.told,
+	})
+	if err != nil {
+		// Nothing has begun, so there is nothing to keep.
+		return nil, errors.Join(err, record.Close(), os.RemoveAll(d.pack))
+	}
+	defer func() { err = errors.Join(err, world.Close()) }()
+
+	environment, devices, versions := world.Start()
+	versions["drill"] = version()
+	versions["procedure"] = fmt.Sprintf("%s/%d", d.procedure.ID, d.procedure.Version)
+	result, err := engine.Run(ctx, engine.Config{
+		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
+		Seed: d.c.Int64("seed"), Environment: environment, Devices: devices, Answers: answers, Versions: versions, Speed: d.c.Float64("speed"),
+	})
+	d.progress.Clear()
+	if err != nil {
+		return nil, err
+	}
+	if err := world.WritePack(); err != nil {
+		return nil, err
+	}
+	return d.seal(record, result)
+}
+
+// seal writes what is made of the record, and seals the pack.
+func (d *drill) seal(record *journal.Journal, result *engine.Result) (*ending, error) {
+	rep, err := report.Load(d.pack, d.procedure)
+	if err != nil {
+		return nil, err
+	}
+	end := &ending{result: result, report: rep, summary: summarise(rep)}
+	if err := end.summary.write(d.pack); err != nil {
+		return nil, err
+	}
+	if err := writeReport(rep, filepath.Join(d.pack, reportFile), "html"); err != nil {
+		return nil, err
+	}
+	if err := record.Seal(result.End); err != nil {
+		return nil, err
+	}
+	end.head = record.Words()
+	return end, nil
+}
+
+// An ending is a drill that was played and sealed.
+type ending struct {
+	result  *engine.Result
+	report  *report.Report
+	summary *summary
+	head    string // closing words
+}
+
+// print prints the closing summary and says by its error how the command ends.
+// The words for the minutes stand before the last line, which is the pack's path
+// alone, for scripts.
+func (e *ending) print(d *drill) error {
+	out := d.c.App.Writer
+	if clikit.WantsJSON(d.c) {
+		if err := clikit.JSON(out, struct {
+			*summary
+			Pack string `json:"pack"`
+			Head string `json:"head"`
+		}{e.summary, d.pack, e.head}); err != nil {
+			return err
+		}
+	} else {
+		err := e.report.Text(out, width(out),
+			report.Line{Label: "Check it", Text: fmt.Sprintf("bin/drill verify %s --key %s", d.pack, e.summary.RecordKey)},
+			report.Line{Label: "Report", Text: filepath.Join(d.pack, reportFile)},
+			report.Line{Label: "For the minutes", Text: "record " + e.head})
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(out, d.pack); err != nil {
+			return err
+		}
+	}
+	switch o := e.result.Outcome; {
+	case o.Outcome == engine.Finished && o.Finding == engine.Held:
+		return nil
+	case o.Outcome == engine.Failed:
+		return clikit.With(clikit.Failed, fmt.Errorf("the drill failed: %w", e.result.Cause))
+	}
+	return clikit.Silent(clikit.Failed)
+}
+
+// width is how wide the closing summary is: the terminal's width within reason,
+// and for a file what a page holds.
+func width(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return min(max(columns, 80), 140)
+		}
+	}
+	return 120
+}
+
+// clear removes the drill's tokens and databases, with every key in them.
+func (d *drill) clear(scratch string) error {
+	if d.c.Bool("keep") {
+		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", scratch)
+		return nil
+	}
+	if err := os.RemoveAll(scratch); err != nil {
+		return fmt.Errorf("removing the drill's tokens: %w", err)
+	}
+	return nil
+}
+
+// epochFor is the date that stands for 0:00: early enough for the drill to have
+// ended by now, so that what the CA made is valid when somebody looks at the pack.
+func epochFor(s *scenario.Scenario, began time.Time) time.Time {
+	length := s.Ends
+	if length == 0 {
+		length = 24 * time.Hour
+	}
+	return began.UTC().Add(-length).Truncate(time.Minute)
+}
+
+// version is the program's, as it was built.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	if v := info.Main.Version; v != "" {
+		return v
+	}
+	return "unknown"
+}
