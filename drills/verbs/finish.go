@@ -24,17 +24,31 @@ func (w *World) WritePack() error {
 func (w *World) writeDevices() error {
 	var b bytes.Buffer
 	out := csv.NewWriter(&b)
-	rows := [][]string{append([]string{"status", "attempts", "method"}, fleet.RecordHeader()...)}
+	head := append([]string{"status", "method", "attempts", "command", "command_reason", "command_at"}, fleet.RecordHeader()...)
+	rows := [][]string{append(head, "classification")}
 	p := w.supplier()
 	for _, r := range w.rows() {
 		last, method := w.lastOutcome(r.Index)
-		rows = append(rows, append([]string{w.status(p, &r), strconv.Itoa(last.tries), method}, r.Record(w.clock.epoch)...))
+		row := append([]string{w.status(p, &r), method, strconv.Itoa(last.tries), last.word, last.reason, last.when()}, r.Record(w.clock.epoch)...)
+		rows = append(rows, append(row, w.classification()))
 	}
 	if err := out.WriteAll(rows); err != nil {
 		return fmt.Errorf("writing devices.csv: %w", err)
 	}
 	return w.pack.write("devices.csv", b.Bytes())
 }
+
+// when is the outcome's scenario time, or nothing if there is none.
+func (o outcome) when() string {
+	if o.word == "" {
+		return ""
+	}
+	return journal.FormatAt(o.at)
+}
+
+// classification is what every row of an exported list carries: a row that is cut
+// out of its file still says what it is.
+func (w *World) classification() string { return "EXERCISE " + w.cfg.Scenario.Label }
 
 // A note is a journal entry that waits for the start entry, which the engine
 // writes: what the world made before the drill is told right after it.

@@ -22,6 +22,9 @@ import (
 // of them.
 const sampleDevices = 12
 
+// messageSample says the same in the record.
+var messageSample = fmt.Sprintf("a sample: up to %d exchanges of each outcome in each campaign, and of each read-back", sampleDevices)
+
 // A pack is the evidence pack while it is being filled. Whoever can write to the
 // folder can change it until the seal binds every file; afterwards a change shows.
 type pack struct {

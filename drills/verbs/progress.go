@@ -26,7 +26,7 @@ func (w *World) report(_ context.Context, at time.Duration, a engine.Action) err
 		return err
 	}
 	w.reports++
-	content, counts, err := w.progressFile(p, at)
+	content, counts, err := w.progressFile(p)
 	if err != nil {
 		return err
 	}
@@ -44,12 +44,12 @@ func (w *World) report(_ context.Context, at time.Duration, a engine.Action) err
 
 // progressFile is one row for each Relevant Device, and the counts of what
 // became of them.
-func (w *World) progressFile(p *party, at time.Duration) ([]byte, map[string]int, error) {
+func (w *World) progressFile(p *party) ([]byte, map[string]int, error) {
 	var b bytes.Buffer
 	out := csv.NewWriter(&b)
 	rows := [][]string{{
 		"device_id", "device_type", "responsible_subscriber", "role", "affected_serial", "affected_key_id", "replacement_serial",
-		"method", "status", "attempts", "last_outcome", "reason", "scenario_time",
+		"method", "status", "attempts", "last_outcome", "reason", "scenario_time", "classification",
 	}}
 	old, now := p.generations[0][purposeSigning], p.current()[purposeSigning]
 	counts := map[string]int{}
@@ -61,13 +61,9 @@ func (w *World) progressFile(p *party, at time.Duration) ([]byte, map[string]int
 		if now != old {
 			replacement = now.certificate.Serial.String()
 		}
-		when := ""
-		if last.word != "" {
-			when = journal.FormatAt(last.at)
-		}
 		rows = append(rows, []string{
 			r.ID.String(), r.Type.String(), p.entity.String(), p.role.String(), old.certificate.Serial.String(), old.keyID().String(), replacement,
-			method, status, strconv.Itoa(last.tries), last.word, last.reason, when,
+			method, status, strconv.Itoa(last.tries), last.word, last.reason, last.when(), w.classification(),
 		})
 	}
 	if err := out.WriteAll(rows); err != nil {

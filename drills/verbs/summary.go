@@ -96,7 +96,7 @@ func (w *World) figures() Figures {
 		ends[s] += 0
 	}
 	f := Figures{
-		Party: p.name, Compromised: p.name + " signing key", Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
+		Party: p.name, Compromised: w.compromised(p), Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
 		Reachable: len(rows.Reachable()), Ends: ends, Taken: w.takenEver(), TakenMost: w.harm.peak, TakenMostAt: journal.FormatAt(w.harm.peakAt),
 		Misuse: "none", Methods: []string{}, Work: []CampaignDone{},
 		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.custody.uses, Unaccounted: w.unaccounted,
@@ -133,6 +133,12 @@ func (w *World) figures() Figures {
 		}
 	}
 	return f
+}
+
+// compromised names the key that was lost, as minutes need it.
+func (w *World) compromised(p *party) string {
+	c := p.generations[0][purposeSigning].certificate
+	return fmt.Sprintf("%s signing key, certificate %s", p.name, c.Serial)
 }
 
 func (c *campaign) done() CampaignDone {
@@ -205,6 +211,7 @@ func (w *World) samples() map[string]string {
 		"estate":     fmt.Sprintf("%g%% unreachable, %g%% late by %s to %s, %g devices at one premises", 100*e.Unreachable, 100*e.Late, span(lateFrom), span(lateTo), devicesPerPremises),
 		"prepayment": fmt.Sprintf("%g%% of premises; a top-up every %d hours", 100*w.prepaymentShare(), int(topUpEvery.Hours())),
 		"custodians": custodySample,
+		"messages":   messageSample,
 		"retries":    fmt.Sprintf("%d tries, %s apart", attempts, span(againAfter)),
 	}
 }

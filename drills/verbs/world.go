@@ -243,6 +243,7 @@ func (w *World) Start() (environment string, devices int, versions map[string]st
 	return w.env.Name, w.fleet.Len(), map[string]string{
 		"environment": fmt.Sprintf("%s/%d", w.env.Name, w.env.Version),
 		"ceremony":    w.authority.script,
+		"messages":    messageSample,
 	}
 }
 
