@@ -39,6 +39,9 @@ type Config struct {
 	// Issued, if not nil, hears of each certificate once its item says so, from the
 	// goroutine that works.
 	Issued func(id string, der []byte) error
+	// Chunk is how many items are issued together. Zero: [ca.MaxBatch], which is the
+	// most.
+	Chunk int
 	// RetryRefused has items decided anew that were refused in an earlier run, after
 	// whatever refused them was put right.
 	RetryRefused bool
@@ -65,6 +68,9 @@ func Enrol(ctx context.Context, cfg Config, items []Item) (*Batch, error) {
 	}
 	if len(items) > MaxItems {
 		return nil, fmt.Errorf("enrolling a batch of %d items: %d is the limit", len(items), MaxItems)
+	}
+	if cfg.Chunk <= 0 || cfg.Chunk > ca.MaxBatch {
+		cfg.Chunk = ca.MaxBatch
 	}
 	b := &Batch{cfg: cfg, store: cfg.Issuer.Store(), place: make(map[int64]int, len(items))}
 	if err := b.store.Write(ctx, func(tx store.Tx) error { return b.enrol(ctx, tx, items) }); err != nil {

@@ -32,8 +32,8 @@ type row struct {
 	der       []byte
 }
 
-// Work issues until every item of the batch has its result. It claims up to
-// [ca.MaxBatch] items, issues to them together, and writes their results, and so on;
+// Work issues until every item of the batch has its result. It claims a chunk of
+// items, issues to them together, and writes their results, and so on;
 // items that another process has claimed are waited for, and taken over if it dies.
 //
 // An error means that the work stopped: what was done is recorded, and giving the
@@ -129,7 +129,7 @@ func (b *Batch) claim(ctx context.Context, waiting []*row) ([]*row, error) {
 			}
 			dead = true
 		}
-		if free = append(free, r); len(free) == ca.MaxBatch {
+		if free = append(free, r); len(free) == b.cfg.Chunk {
 			break
 		}
 	}
