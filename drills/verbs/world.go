@@ -31,7 +31,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"smki.example/drills/engine"
@@ -118,18 +117,6 @@ type pendingAct struct {
 	at time.Duration
 	do func(ctx context.Context, at time.Duration) error
 }
-
-// clock is scenario time as a clock for the parts that need one. Before the
-// drill it stands at negative times.
-type clock struct {
-	epoch time.Time
-	at    atomic.Int64
-}
-
-func (c *clock) Now() time.Time                  { return c.epoch.Add(c.now()) }
-func (c *clock) now() time.Duration              { return time.Duration(c.at.Load()) }
-func (c *clock) set(at time.Duration)            { c.at.Store(int64(at)) }
-func (c *clock) date(at time.Duration) time.Time { return c.epoch.Add(at) }
 
 // madeBefore is how long before the drill its keys and certificates were made.
 const madeBefore = 24 * time.Hour

@@ -1,0 +1,106 @@
+package verbs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"smki.example/drills/fleet"
+)
+
+func (w *World) fleetDue(to time.Duration) bool {
+	at, ok := w.fleet.Next()
+	return ok && !at.After(w.clock.date(to))
+}
+
+// deliver sends the commands slot by slot and returns every exchange to which
+// something happened, late ones of earlier windows included, in the order of
+// scenario time, then device.
+func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) ([]*exchange, error) {
+	var happened []*exchange
+	arrive := func(at time.Duration) error {
+		late, err := w.fleet.Advance(ctx, w.clock.date(at))
+		if err != nil {
+			return err
+		}
+		for i := range late {
+			x := w.onTheWay[late[i].Command.Ref]
+			if x == nil {
+				return fmt.Errorf("verbs: internal error: device %v answers a command that nobody sent", late[i].Device.ID)
+			}
+			delete(w.onTheWay, x.ref)
+			x.campaign.outstanding--
+			x.outcome = ""
+			if err := x.take(&late[i], w.clock.epoch); err != nil {
+				return err
+			}
+			happened = append(happened, x)
+		}
+		return nil
+	}
+	for start := 0; start < len(all); {
+		end := start + 1
+		for end < len(all) && all[end].slot == all[start].slot {
+			end++
+		}
+		slot := all[start].slot
+		if err := arrive(slot); err != nil {
+			return nil, err
+		}
+		var commands []fleet.Command
+		byRef := map[string]*exchange{}
+		for _, x := range all[start:end] {
+			x.happened = slot
+			if x.octets == nil {
+				happened = append(happened, x)
+				continue
+			}
+			commands = append(commands, fleet.Command{Device: x.device, Octets: x.octets, Ref: x.ref})
+			byRef[x.ref] = x
+		}
+		delivered, err := w.fleet.Deliver(ctx, w.clock.date(slot), commands)
+		if err != nil {
+			return nil, err
+		}
+		for i := range delivered {
+			x := byRef[delivered[i].Command.Ref]
+			if err := x.take(&delivered[i], w.clock.epoch); err != nil {
+				return nil, err
+			}
+			if x.outcome == outcomeOnItsWay {
+				w.onTheWay[x.ref] = x
+				x.campaign.outstanding++
+			}
+			happened = append(happened, x)
+		}
+		start = end
+	}
+	if err := arrive(to); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(happened, func(a, b *exchange) int {
+		return cmp.Or(cmp.Compare(a.happened, b.happened), cmp.Compare(a.device, b.device))
+	})
+	return happened, nil
+}
+
+// take keeps what a delivery led to.
+func (x *exchange) take(d *fleet.Delivery, epoch time.Time) error {
+	if d.Err != nil {
+		return fmt.Errorf("device %v: %w", d.Device.ID, d.Err)
+	}
+	switch d.Fate {
+	case fleet.OnItsWay:
+		x.outcome = outcomeOnItsWay
+		x.reason, x.because = "the device is late", "the device is late"
+	case fleet.Lost:
+		x.outcome, x.reason, x.because = outcomeLost, "unreachable", "unreachable"
+	default:
+		x.happened = d.At.Sub(epoch)
+		x.answer, x.check = d.Answer, d.Check
+		x.reason, x.because = "", ""
+	}
+	return nil
+}

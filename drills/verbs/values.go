@@ -1,0 +1,208 @@
+package verbs
+
+import (
+	"fmt"
+	"time"
+
+	"smki.example/drills/fleet"
+	"smki.example/drills/scenario"
+	"smki.example/policy"
+)
+
+// Names gives conditions their values. They work out their figures when asked.
+func (w *World) Names() map[string]any {
+	if err := w.begin(); err != nil {
+		w.broken = err
+	}
+	all := devices{w: w, of: w.rows(), from: w.rows()}
+	return map[string]any{
+		"fleet": all,
+		"ca":    figures{typeCA, map[string]any{"issued": w.issued, "revoked": w.revokedCount()}},
+		"crl": scenario.Func(func(args []any) (any, error) {
+			list := w.authority.list(args[0].(string))
+			if list == nil {
+				return nil, fmt.Errorf("%s has published no list", args[0])
+			}
+			return figures{typeList, map[string]any{"number": list.Number, "entries": len(list.Entries), "this_update": list.ThisUpdate, "next_update": list.NextUpdate}}, nil
+		}),
+		"key": scenario.Func(func(args []any) (any, error) {
+			if args[0].(string) != recoveryName {
+				return figures{typeKey, map[string]any{"open": false, "coming": false, "uses": 0}}, nil
+			}
+			c := w.custody
+			return figures{typeKey, map[string]any{"open": c.session != nil, "coming": c.summoned != nil, "uses": c.uses}}, nil
+		}),
+		"work": scenario.Func(func(args []any) (any, error) { return w.work(args[0].(string)) }),
+		"frozen": scenario.Func(func(args []any) (any, error) {
+			p, err := w.party(args[0].(string))
+			if err != nil {
+				return nil, err
+			}
+			return p.frozen, nil
+		}),
+		"alerts": scenario.Func(func(args []any) (any, error) { return w.alerts[args[0].(string)], nil }),
+	}
+}
+
+func (w *World) revokedCount() int {
+	if list := w.authority.list("issuing-oca"); list != nil {
+		return len(list.Entries)
+	}
+	return 0
+}
+
+// work adds up the campaigns that replace a party's keys.
+func (w *World) work(id string) (any, error) {
+	if _, err := w.replaceable(id); err != nil {
+		return nil, err
+	}
+	running, sent, refused, stopped := false, 0, 0, 0
+	last := map[int]outcome{}
+	for _, c := range w.campaigns {
+		if c.attack {
+			continue
+		}
+		running = running || c.running()
+		sent += c.sent
+		for device, o := range c.last {
+			last[device] = o
+		}
+	}
+	for _, o := range last {
+		switch o.word {
+		case outcomeRefused:
+			refused++
+		case outcomeBroker:
+			stopped++
+		}
+	}
+	return figures{typeWork, map[string]any{"running": running, "sent": sent, "refused": refused, "stopped": stopped}}, nil
+}
+
+// figures is an object of plain fields.
+type figures struct {
+	name   string
+	fields map[string]any
+}
+
+// TypeName implements [scenario.Object].
+func (f figures) TypeName() string { return f.name }
+
+// Get implements [scenario.Object].
+func (f figures) Get(field string) (any, error) {
+	v, ok := f.fields[field]
+	if !ok {
+		return nil, fmt.Errorf("a %s has no %s", f.name, field)
+	}
+	switch v := v.(type) {
+	case int:
+		return int64(v), nil
+	case time.Time:
+		return v, nil
+	}
+	return v, nil
+}
+
+// Call implements [scenario.Object].
+func (f figures) Call(method string, _ []any) (any, error) {
+	return nil, fmt.Errorf("a %s has no %s", f.name, method)
+}
+
+// devices is a set of devices and the set it was taken from.
+type devices struct {
+	w        *World
+	of, from fleet.Snapshot
+}
+
+// TypeName implements [scenario.Object].
+func (d devices) TypeName() string { return typeDevices }
+
+func (d devices) narrow(s fleet.Snapshot) devices { return devices{d.w, s, d.of} }
+
+// Get implements [scenario.Object].
+func (d devices) Get(field string) (any, error) {
+	switch field {
+	case "count":
+		return int64(len(d.of)), nil
+	case "share":
+		return d.of.Share(d.from), nil
+	case "premises":
+		return int64(d.of.Premises()), nil
+	case "prepayment":
+		return int64(len(d.of.OnPrepayment())), nil
+	case "reachable":
+		return d.narrow(d.of.Reachable()), nil
+	case "unreachable":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return r.Reach == fleet.Unreachable })), nil
+	case "changed":
+		return changed{d}, nil
+	}
+	return nil, fmt.Errorf("a set of devices has no %s", field)
+}
+
+// Call implements [scenario.Object].
+func (d devices) Call(method string, args []any) (any, error) {
+	look := d.w.replaceable
+	if method == "holding" {
+		look = d.w.party
+	}
+	p, err := look(args[0].(string))
+	if err != nil {
+		return nil, err
+	}
+	keep := func(want string) fleet.Snapshot {
+		return d.of.Where(func(r *fleet.Row) bool { return d.w.status(p, r) == want })
+	}
+	switch method {
+	case "holding":
+		return d.narrow(d.of.Meeting(d.w.cellsOf(p))), nil
+	case "recovered":
+		return d.narrow(keep(statusRecovered)), nil
+	case "partly":
+		return d.narrow(keep(statusPartly)), nil
+	case "taken":
+		return d.narrow(keep(statusTaken)), nil
+	case "brokered":
+		return d.narrow(keep(statusBroker)), nil
+	case "obeying":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return d.w.inHands(p, r) })), nil
+	}
+	return nil, fmt.Errorf("a set of devices has no %s", method)
+}
+
+// cellsOf is what a party's cells hold if they hold its newest keys.
+func (w *World) cellsOf(p *party) fleet.Target {
+	switch p.role {
+	case policy.RoleSupplier:
+		return target(p.current())
+	case policy.RoleNetworkOperator:
+		return fleet.Target{
+			fleet.CellOperatorSigning:   p.current()[purposeSigning].keyID(),
+			fleet.CellOperatorAgreement: p.current()[purposeAgreement].keyID(),
+		}
+	}
+	return fleet.Target{}
+}
+
+// changed is a set of devices on which something changed.
+type changed struct{ devices devices }
+
+// TypeName implements [scenario.Object].
+func (changed) TypeName() string { return typeChanged }
+
+// Get implements [scenario.Object].
+func (c changed) Get(field string) (any, error) {
+	if field != "count" {
+		return nil, fmt.Errorf("changed devices have no %s", field)
+	}
+	return int64(len(c.devices.of.Changed())), nil
+}
+
+// Call implements [scenario.Object].
+func (c changed) Call(_ string, args []any) (any, error) {
+	p, err := c.devices.w.party(args[0].(string))
+	if err != nil {
+		return nil, err
+	}
+	return c.devices.narrow(c.devices.of.ChangedExcept(p.role)), nil
+}
