@@ -1,0 +1,169 @@
+package smkiws
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+
+	"smki.example/ca/audit"
+	"smki.example/ca/store"
+)
+
+// pieceSize is how much of an upload one row has: few enough rows for 20 MB, short
+// enough transactions that nobody waits for them.
+const pieceSize = 256 << 10
+
+// A spool is an upload on its way into the store: a file without a name, so that
+// nothing is left of it whatever happens. Only documents that were read to their end
+// without a fault go on to the database.
+type spool struct {
+	file   *os.File
+	digest hash.Hash
+	octets int64
+}
+
+func newSpool(folder string) (*spool, error) {
+	f, err := os.CreateTemp(folder, "smkiws-*")
+	if err != nil {
+		return nil, fmt.Errorf("spooling an upload: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("spooling an upload: %w", err)
+	}
+	return &spool{file: f, digest: sha256.New()}, nil
+}
+
+// errSpool marks a failure of the spool's own, which is not the client's.
+var errSpool = errors.New("writing the spool")
+
+func (s *spool) Write(b []byte) (int, error) {
+	s.digest.Write(b)
+	s.octets += int64(len(b))
+	n, err := s.file.Write(b)
+	if err != nil {
+		return n, fmt.Errorf("%w: %v", errSpool, err)
+	}
+	return n, nil
+}
+
+func (s *spool) Close() error { return s.file.Close() }
+
+// keep writes a spooled upload into the store, piece by piece, and then the batch
+// with its audit record. What it says is on disk when it returns. A crash between
+// leaves pieces of no batch, which purge removes.
+func (s *Service) keep(ctx context.Context, sp *spool, b *Batch) error {
+	b.SubmittedAt = s.now().Truncate(time.Microsecond)
+	sp.digest.Sum(b.Digest[:0])
+	b.Octets = sp.octets
+	b.State = Pending
+	var random [16]byte
+	rand.Read(random[:])
+	b.upload = hex.EncodeToString(random[:])
+	if _, err := sp.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("keeping an upload: %w", err)
+	}
+	piece := make([]byte, pieceSize)
+	for n := int64(1); ; n++ {
+		size, err := io.ReadFull(sp.file, piece)
+		if size > 0 {
+			werr := s.store.Write(ctx, func(tx store.Tx) error {
+				_, err := tx.Exec(ctx, `INSERT INTO smkiws_upload (upload, piece, octets, at) VALUES ($1, $2, $3, $4)`, b.upload, n, piece[:size], b.SubmittedAt.UnixMicro())
+				return err
+			})
+			if werr != nil {
+				return fmt.Errorf("keeping an upload: %w", werr)
+			}
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("keeping an upload: %w", err)
+		}
+	}
+	if err := s.at("kept"); err != nil {
+		return err
+	}
+	var excess bool
+	err := s.store.Write(ctx, func(tx store.Tx) (err error) {
+		if excess, err = s.aboveNotice(ctx, tx, *b); err != nil {
+			return err
+		}
+		b.Excess = excess
+		return s.insertIn(ctx, tx, b)
+	})
+	if err != nil {
+		return fmt.Errorf("recording a batch: %w", err)
+	}
+	if excess {
+		s.logger.Warn("batch above the portal's day", "batch", b.ID, "party", b.Party, "items", b.Items)
+	}
+	s.Wake()
+	return nil
+}
+
+func (s *Service) insertIn(ctx context.Context, tx store.Tx, b *Batch) error {
+	excess := 0
+	if b.Excess {
+		excess = 1
+	}
+	err := tx.QueryRow(ctx, `INSERT INTO smkiws_batch (channel, party, requester, name, state, upload, digest, octets, items, excess, submitted_at)
+		VALUES ($1, $2, $3, $4, 'PENDING', $5, $6, $7, $8, $9, $10) RETURNING id`,
+		string(b.Channel), b.Party, b.Requester, b.Name, b.upload, b.Digest[:], b.Octets, b.Items, excess, b.SubmittedAt.UnixMicro()).Scan(&b.ID)
+	if err != nil {
+		return err
+	}
+	_, err = audit.Append(ctx, tx, audit.Event{Kind: KindBatch, At: b.SubmittedAt, By: b.Requester, Body: map[string]any{
+		"batch": b.ID, "party": b.Party, "to": Pending, "channel": b.Channel, "name": b.Name,
+		"sha256": hex.EncodeToString(b.Digest[:]), "octets": b.Octets, "items": b.Items}})
+	if err != nil || !s.cfg.AutoApprove {
+		return err
+	}
+	approved := *b
+	return s.moveIn(ctx, tx, &approved, Parsing, "configuration", "registration is open")
+}
+
+// pieces reads an upload out of the store, one piece at a time, each a short read of
+// its own. A piece that is missing is passed over: the digest will tell.
+type pieces struct {
+	ctx   context.Context
+	store *store.Store
+	id    string
+	last  int64
+	rest  []byte
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		err := p.store.Read(p.ctx, func(tx store.Tx) error {
+			return tx.QueryRow(p.ctx, `SELECT piece, octets FROM smkiws_upload WHERE upload = $1 AND piece > $2 ORDER BY piece LIMIT 1`, p.id, p.last).Scan(&p.last, &p.rest)
+		})
+		if errors.Is(err, sql.ErrNoRows) {
+			return 0, io.EOF
+		}
+		if err != nil {
+			return 0, &outage{fmt.Errorf("reading an upload: %w", err)}
+		}
+		if len(p.rest) == 0 {
+			return 0, nil
+		}
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// An outage is a failure of ours inside something that also fails for what it reads.
+type outage struct{ err error }
+
+func (o *outage) Error() string { return o.err.Error() }
+func (o *outage) Unwrap() error { return o.err }
