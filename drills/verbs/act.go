@@ -2,6 +2,7 @@ package verbs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +30,7 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 	}
 	err := do(ctx, at, a)
 	w.changed()
-	if err != nil {
+	if errors.Is(err, engine.ErrRefused) {
 		w.refusals = append(w.refusals, fmt.Sprintf("%s %s: %v", a.Verb, a.Object, err))
 	}
 	return err
@@ -37,13 +38,12 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 
 // freeze has the broker hold all traffic in a party's name, its own included. Held
 // already, it stays held.
-func (w *World) freeze(_ context.Context, at time.Duration, a engine.Action) error {
+func (w *World) freeze(_ context.Context, _ time.Duration, a engine.Action) error {
 	p, err := w.replaceable(a.Object)
 	if err != nil {
 		return err
 	}
 	p.frozen = true
-	w.harm.frozen(p, at)
 	return nil
 }
 

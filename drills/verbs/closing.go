@@ -93,10 +93,13 @@ func (w *World) signatures(ctx context.Context) (bool, string, error) {
 		if err != nil {
 			return false, "", err
 		}
-		intents++
-		if in.State == ca.StateOpen {
+		switch in.State {
+		case ca.StateUnused:
+			continue // the key was never asked
+		case ca.StateOpen:
 			open++
 		}
+		intents++
 	}
 	w.unaccounted = asked - intents
 	return w.unaccounted == 0 && open == 0,
@@ -134,8 +137,8 @@ func (w *World) revocations(ctx context.Context) (bool, string, error) {
 	return missing == 0, fmt.Sprintf("%d revoked, %d of them not on the newest list", revoked, missing), nil
 }
 
-// withdrawn counts devices that still hold an anchor whose certificate was
-// revoked. Those that no message reached are listed and not a fault of the system.
+// withdrawn counts devices that still hold an anchor whose certificate is on the
+// list. Those that no message reached are listed and not a fault of the system.
 func (w *World) withdrawn(context.Context) (bool, string, error) {
 	revoked := map[policy.KeyID]bool{}
 	sets := slices.Clone(w.supplier().generations)
@@ -144,7 +147,7 @@ func (w *World) withdrawn(context.Context) (bool, string, error) {
 	}
 	for _, set := range sets {
 		for _, c := range set {
-			if c.revoked {
+			if w.authority.revoked(c.certificate.Serial) {
 				revoked[c.keyID()] = true
 			}
 		}

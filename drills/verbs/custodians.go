@@ -82,6 +82,11 @@ func (w *World) makeCustodians() (*custodians, error) {
 // that waits for it begins then.
 func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authorisation) error {
 	c := w.custody
+	refuse := func(format string, args ...any) error {
+		err := refuse(format, args...)
+		w.refusals = append(w.refusals, fmt.Sprintf("open %s: %v", a.Key, err))
+		return err
+	}
 	switch {
 	case a.Key != recoveryName:
 		return refuse("no drill of this library opens the %s key: the procedure has no step for it here", a.Key)
@@ -90,7 +95,11 @@ func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authoris
 	}
 	c.summoned, c.opens = &a, at+c.quorum()
 	w.pending = append(w.pending, pendingAct{c.opens, w.openRecovery})
-	return nil
+	_, err := w.record(journal.KindCustody, at, Custody{
+		Key: string(c.label), Decision: a.DecisionSeq, DecisionHash: a.DecisionHash, Needed: c.needed, Of: len(c.people), Shares: []ShareGiven{},
+		Expected: journal.FormatAt(c.opens), Sample: custodySample,
+	})
+	return err
 }
 
 // arrivals are the custodians in the order in which they reach the ceremony.
@@ -143,16 +152,18 @@ func (w *World) openRecovery(ctx context.Context, at time.Duration) error {
 			shares = append(shares, person.share)
 		}
 	}
-	// The entry is on disk before the vault is opened.
-	entry.Opened = true
+	// That they were called, and for which decision, is in the journal already; that
+	// the key is open is there before it signs anything.
+	session, err := c.vault.Open(ctx, signed, shares)
+	if err != nil {
+		entry.Refused = err.Error()
+		_, werr := w.record(journal.KindCustody, at, entry)
+		return errors.Join(err, werr)
+	}
+	c.session, c.opened, entry.Opened = session, &entry, true
 	if _, err := w.record(journal.KindCustody, at, entry); err != nil {
 		return err
 	}
-	session, err := c.vault.Open(ctx, signed, shares)
-	if err != nil {
-		return err
-	}
-	c.session, c.opened = session, &entry
 	w.pending = append(w.pending, pendingAct{at + span, w.closeRecovery})
 	w.wakeCampaigns(at)
 	return nil
@@ -171,7 +182,7 @@ func (w *World) closeRecovery(_ context.Context, at time.Duration) error {
 	}
 	c.session = nil
 	entry := *c.opened
-	entry.Closed, entry.Uses, entry.Note, entry.Shares = true, uses, "", nil
+	entry.Opened, entry.Closed, entry.Uses, entry.Note, entry.Shares = false, true, uses, "", []ShareGiven{}
 	_, err := w.record(journal.KindCustody, at, entry)
 	return err
 }

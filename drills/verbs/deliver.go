@@ -10,6 +10,7 @@ import (
 	"smki.example/drills/fleet"
 )
 
+// fleetDue reports whether anything reaches a late device up to a time.
 func (w *World) fleetDue(to time.Duration) bool {
 	at, ok := w.fleet.Next()
 	return ok && !at.After(w.clock.date(to))

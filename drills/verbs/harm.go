@@ -51,13 +51,6 @@ func (h *harm) until(w *World, to time.Duration) {
 	}
 }
 
-// frozen is a mark for the books: what follows is held.
-func (h *harm) frozen(_ *party, at time.Duration) {
-	if at > h.since {
-		h.since = at
-	}
-}
-
 // topUps is how many top-ups were refused, at the sample's habit.
 func (h *harm) topUps() int { return int((h.prepaid + h.heldWith) / topUpEvery) }
 

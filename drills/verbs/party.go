@@ -42,7 +42,6 @@ type credential struct {
 	file        string // in the pack
 	signer      func(ctx context.Context) crypto.Signer
 	agreement   *ecdh.PrivateKey
-	revoked     bool
 }
 
 func (c *credential) anchor() fleet.Anchor { return fleet.AnchorOf(c.certificate) }

@@ -10,26 +10,28 @@ import (
 // in drills/journal. Members are only ever added: the independent checker reads
 // them by name.
 
-// Custody tells that custodians were asked for a key and what came of it. Note
-// is the signed authorisation, word for word, so that an outsider can check that
-// the record key signed it and which decision it names.
+// Custody tells of custodians and a key: that they were called, that it was
+// opened or why not, and that it was closed. Note is the signed authorisation,
+// word for word, so that an outsider can check that the record key signed it and
+// which decision it names.
 type Custody struct {
 	Key           string       `json:"key"`
-	Authorisation string       `json:"authorisation"`
-	Use           string       `json:"use"`
-	Count         int          `json:"count"`
-	NotBefore     time.Time    `json:"not_before"`
-	Expires       time.Time    `json:"expires"`
+	Expected      string       `json:"expected,omitempty"` // when called: the time at which enough of them will be there
+	Authorisation string       `json:"authorisation,omitempty"`
+	Use           string       `json:"use,omitempty"`
+	Count         int          `json:"count,omitempty"`
+	NotBefore     time.Time    `json:"not_before,omitzero"`
+	Expires       time.Time    `json:"expires,omitzero"`
 	Decision      int64        `json:"decision"`      // number of the entry
 	DecisionHash  string       `json:"decision_hash"` // its hash, which the note names
-	Note          string       `json:"note"`
+	Note          string       `json:"note,omitempty"`
 	Needed        int          `json:"needed"`
 	Of            int          `json:"of"`
 	Shares        []ShareGiven `json:"shares"`
 	Opened        bool         `json:"opened"`
-	Closed        bool         `json:"closed,omitempty"` // the session's end; Uses is then final
+	Refused       string       `json:"refused,omitempty"` // why it was not opened
+	Closed        bool         `json:"closed,omitempty"`  // the session's end; Uses is then final
 	Uses          int          `json:"uses,omitempty"`
-	Refused       string       `json:"refused,omitempty"`
 	Sample        string       `json:"sample"` // what of this is sample data
 }
 

@@ -11,7 +11,8 @@ import (
 	"smki.example/policy"
 )
 
-// revoke has the CA revoke certificates and publish a new list.
+// revoke has the CA revoke a set of certificates, all or none, and publish a new
+// list.
 func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) error {
 	reason, err := policy.ParseReason(a.Params[paramReason])
 	if err != nil {
@@ -31,15 +32,17 @@ func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) e
 		}
 		set, by = p.generations[0], p.name
 	}
+	var wanted []revocation.Revoke
 	for _, use := range p.needs {
-		c := set[use]
-		done, err := w.authority.register.Revoke(ctx, revocation.Revoke{Serial: c.certificate.Serial, Reason: reason, By: by})
-		if err != nil {
-			return err
-		}
-		c.revoked = true
-		_, err = w.record(journal.KindRevocation, at, Revoked{
-			Serial: c.certificate.Serial.String(), Issuer: "issuing-oca", Party: p.name, Reason: reason.String(), By: by, Note: done.Says(),
+		wanted = append(wanted, revocation.Revoke{Serial: set[use].certificate.Serial, Reason: reason, By: by})
+	}
+	done, err := w.authority.register.RevokeAll(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	for _, r := range done {
+		_, err := w.record(journal.KindRevocation, at, Revoked{
+			Serial: r.Serial.String(), Issuer: "issuing-oca", Party: p.name, Reason: r.Reason.String(), By: r.By, Note: r.Says(),
 		})
 		if err != nil {
 			return err

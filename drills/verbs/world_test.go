@@ -267,7 +267,7 @@ func TestRecoveryNeedsADecision(t *testing.T) {
 	s.rest()
 	s.holds(`key("recovery").uses == 0`, `fleet.changed.count == 0`)
 	require.Empty(t, s.closing())
-	require.Len(t, s.Sum().RefusedSteps, 4)
+	require.Len(t, s.Sum().RefusedSteps, 5)
 }
 
 // The race: the intruder takes devices, Method 1 fails on them, and the Recovery
@@ -299,7 +299,7 @@ func TestRecoveryTakesDevicesBack(t *testing.T) {
 	f = s.Sum()
 	require.Positive(t, f.CountersSetBack, "a floor set by the Recovery key's command is the one way back")
 	require.Equal(t, len(s.entries(journal.KindKeyUse)), f.RecoveryUses)
-	require.Len(t, s.entries(journal.KindCustody), 2, "opened and closed")
+	require.Len(t, s.entries(journal.KindCustody), 3, "called, opened and closed")
 }
 
 // Method 2 in two rounds: the broker's certificates by the Recovery key, then the
