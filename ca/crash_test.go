@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,9 +43,13 @@ var crashPoints = []string{
 	"recorded",
 }
 
+// silence is how long a helper that dies on PostgreSQL is taken for alive.
+const silence = 4 * time.Second
+
 // crashPlan is what a parent tells a helper process.
 type crashPlan struct {
-	Home        string // ca.db, taps and requests are here
+	Home        string // taps and requests are here
+	Store       string // address of the database
 	Name        string // of the helper
 	Environment string
 	Authorities map[string][2]string // name: certificate and key, hex
@@ -88,7 +93,7 @@ func crash(file string) error {
 		return err
 	}
 	var faults store.Faults
-	s, err := store.Open(ctx, store.Config{URL: filepath.Join(plan.Home, "ca.db"), Faults: &faults})
+	s, err := store.Open(ctx, store.Config{URL: plan.Store, LeaseTerm: silence, Faults: &faults})
 	if err != nil {
 		return err
 	}
@@ -282,7 +287,7 @@ func TestKilledAmongOthers(t *testing.T) {
 }
 
 func newPlan(t *testing.T, w *world, name string, n int) crashPlan {
-	plan := crashPlan{Home: filepath.Dir(w.path), Name: name, Environment: "exercise", Authorities: map[string][2]string{
+	plan := crashPlan{Home: w.home, Store: w.url, Name: name, Environment: "exercise", Authorities: map[string][2]string{
 		"issuing-oca": encodeAuthority(t, w.hierarchy.IssuingOCA),
 		"issuing-dca": encodeAuthority(t, w.hierarchy.IssuingDCA),
 	}}
@@ -300,10 +305,17 @@ func newPlan(t *testing.T, w *world, name string, n int) crashPlan {
 // request again.
 func settleAndResume(t *testing.T, w *world, plans ...crashPlan) {
 	w.tap.mu.Lock()
-	w.tap.made = taps(t, filepath.Dir(w.path))
+	w.tap.made = taps(t, w.home)
 	w.tap.mu.Unlock()
 
 	survivor := w.open(t)
+	if w.store.Distributed() {
+		// There a death is known when the dead has been silent for long enough.
+		require.Eventually(t, func() bool {
+			report, err := survivor.Reconcile(t.Context())
+			return err == nil && report.Living == 0
+		}, 20*silence, silence/10)
+	}
 	require.Zero(t, w.accounts(t)[open], "opening settled what the dead left behind")
 	for _, plan := range plans {
 		var requests []ca.Request
@@ -339,7 +351,7 @@ func settleAndResume(t *testing.T, w *world, plans ...crashPlan) {
 		require.NoError(t, err)
 		seen[sha256.Sum256(in.TBS)] = true
 	}
-	for _, digest := range taps(t, filepath.Dir(w.path)) {
+	for _, digest := range taps(t, w.home) {
 		require.True(t, seen[digest], "every signature has its intent")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"smki.example/ca"
-	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy/policytest"
 )
 
@@ -57,11 +57,7 @@ func signer(fail func(sign func() ([]byte, error)) ([]byte, error)) func(*testin
 // forbidAudit makes the database refuse the audit record of one kind.
 func forbidAudit(kind string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
-		require.NoError(t, w.store.Write(t.Context(), func(tx store.Tx) error {
-			_, err := tx.Exec(t.Context(), `CREATE TRIGGER no_audit BEFORE INSERT ON audit_record WHEN NEW.kind = '`+kind+`'
-				BEGIN SELECT RAISE(ABORT, 'injected fault'); END`)
-			return err
-		}))
+		storetest.Forbid(t, w.store, "audit_record", `NEW.kind = '`+kind+`'`)
 	}
 }
 
@@ -164,10 +160,7 @@ func TestEveryWriteFailsInTwoWays(t *testing.T) {
 				// request gets a certificate unless it has one.
 				w.issuer.SetProbe(nil)
 				w.tap.setFail(nil)
-				require.NoError(t, w.store.Write(t.Context(), func(tx store.Tx) error {
-					_, err := tx.Exec(t.Context(), `DROP TRIGGER IF EXISTS no_audit`)
-					return err
-				}))
+				storetest.Allow(t, w.store, "audit_record")
 				_, err = w.issuer.Reconcile(t.Context())
 				require.NoError(t, err)
 				if f.then == nil {
@@ -205,11 +198,7 @@ func issue(t *testing.T, i *ca.Issuer, r ca.Request, how string) (*ca.Certificat
 func TestNeighboursOfAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	require.NoError(t, w.store.Write(t.Context(), func(tx store.Tx) error {
-		_, err := tx.Exec(t.Context(), `CREATE TRIGGER no_audit BEFORE INSERT ON audit_record WHEN CAST(NEW.line AS TEXT) LIKE '%"by":"unlucky"%'
-			BEGIN SELECT RAISE(ABORT, 'injected fault'); END`)
-		return err
-	}))
+	storetest.Forbid(t, w.store, "audit_record", storetest.Text(w.store, "NEW.line")+` LIKE '%"by":"unlucky"%'`)
 	const n = 64
 	errs := make([]error, n)
 	var wait sync.WaitGroup

@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/sha256"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"smki.example/ca"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/hsm"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
@@ -51,7 +51,7 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 		cert := h.Issue(t, policy.ProfileName(name), &row.root, subject, policy.CertificateTemplate{CN: row.cn})
 		cfg.Authorities = append(cfg.Authorities, ca.Authority{Name: name, Generation: 1, Certificate: cert, Signer: key.Signer})
 	}
-	cfg.Store, err = store.Open(ctx, store.Config{URL: filepath.Join(t.TempDir(), "ca.db")})
+	cfg.Store, err = store.Open(ctx, store.Config{URL: storetest.Fresh(t)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = cfg.Store.Close() })
 	w.issuer, err = ca.Open(ctx, cfg)

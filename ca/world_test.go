@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"smki.example/ca"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -25,12 +25,18 @@ import (
 // A world is a CA on a real database, whose keys are in software behind taps.
 type world struct {
 	hierarchy *policytest.Hierarchy
-	path      string
+	home      string // a folder
+	url       string // of the database
 	store     *store.Store
 	faults    *store.Faults
 	issuer    *ca.Issuer
 	clock     *clock
 	tap       *tap
+}
+
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	storetest.Again(t)
 }
 
 // clock is a CA's time that a test moves.
@@ -116,13 +122,14 @@ func newWorldIn(t testing.TB, environment string) *world {
 	t.Helper()
 	w := &world{
 		hierarchy: policytest.NewHierarchyIn(t, environment, policytest.Began),
-		path:      filepath.Join(t.TempDir(), "ca.db"),
+		home:      t.TempDir(),
+		url:       storetest.Fresh(t),
 		faults:    &store.Faults{},
 		clock:     &clock{now: noon},
 		tap:       &tap{},
 	}
 	var err error
-	w.store, err = store.Open(context.Background(), store.Config{URL: w.path, Faults: w.faults})
+	w.store, err = store.Open(context.Background(), store.Config{URL: w.url, Faults: w.faults})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.issuer = w.open(t)

@@ -1,11 +1,11 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 
 	"smki.example/ca/audit"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -35,7 +36,12 @@ func open(t testing.TB, path string) fixture {
 	return fixture{s, log}
 }
 
-func fresh(t testing.TB) fixture { return open(t, filepath.Join(t.TempDir(), "ca.db")) }
+func fresh(t testing.TB) fixture { return open(t, storetest.Fresh(t)) }
+
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	storetest.Again(t)
+}
 
 func (f fixture) append(t testing.TB, n int) {
 	t.Helper()
@@ -47,12 +53,22 @@ func (f fixture) append(t testing.TB, n int) {
 	}
 }
 
-func (f fixture) exec(t testing.TB, query string, args ...any) {
+// tamper changes the log as the owner of the database could.
+func (f fixture) tamper(t testing.TB, statement string, args ...any) {
 	t.Helper()
-	require.NoError(t, f.store.Write(context.Background(), func(tx store.Tx) error {
-		_, err := tx.Exec(context.Background(), query, args...)
-		return err
+	storetest.Tamper(t, f.store, statement, args...)
+}
+
+// rewrite replaces text in the bytes of one row.
+func (f fixture) rewrite(t testing.TB, table, column, key string, row int, from, to string) {
+	t.Helper()
+	var b []byte
+	require.NoError(t, f.store.Read(t.Context(), func(tx store.Tx) error {
+		return tx.QueryRow(t.Context(), fmt.Sprintf(`SELECT %s FROM %s WHERE %s = %d`, column, table, key, row)).Scan(&b)
 	}))
+	require.Contains(t, string(b), from)
+	b = bytes.ReplaceAll(b, []byte(from), []byte(to))
+	f.tamper(t, fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE %s = %d`, table, column, key, row), b)
 }
 
 func TestAppendIsPartOfTheAct(t *testing.T) {
@@ -112,48 +128,48 @@ func TestVerifyNamesTheFirstBadRecord(t *testing.T) {
 		says   string
 	}{
 		"a record's text is changed": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_record SET line = replace(line, 'supplier-a', 'supplier-b') WHERE seq = 70`)
+			f.rewrite(t, "audit_record", "line", "seq", 70, "supplier-a", "supplier-b")
 		}, 70, "not the record that was hashed"},
 		"a record's line is no longer JSON": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_record SET line = '{' WHERE seq = 3`)
+			f.tamper(t, `UPDATE audit_record SET line = '{' WHERE seq = 3`)
 		}, 3, "does not parse"},
 		"a record's kind is changed in the column only": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_record SET kind = 'crl' WHERE seq = 0`)
+			f.tamper(t, `UPDATE audit_record SET kind = 'crl' WHERE seq = 0`)
 		}, 0, `says it is record 0, "intent"`},
 		"a record is removed": {func(t *testing.T, f fixture) {
-			f.exec(t, `DELETE FROM audit_record WHERE seq = 65`)
+			f.tamper(t, `DELETE FROM audit_record WHERE seq = 65`)
 		}, 65, "missing; the next one is 66"},
 		"two records change places": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_record SET seq = 1000 WHERE seq = 10`)
-			f.exec(t, `UPDATE audit_record SET seq = 10 WHERE seq = 11`)
-			f.exec(t, `UPDATE audit_record SET seq = 11 WHERE seq = 1000`)
+			f.tamper(t, `UPDATE audit_record SET seq = 1000 WHERE seq = 10`)
+			f.tamper(t, `UPDATE audit_record SET seq = 10 WHERE seq = 11`)
+			f.tamper(t, `UPDATE audit_record SET seq = 11 WHERE seq = 1000`)
 		}, 10, "says it is record 11"},
 		"a stored hash is changed": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_hash SET hash = zeroblob(32) WHERE position = $1`, tlog.StoredHashIndex(0, 12))
+			f.tamper(t, `UPDATE audit_hash SET hash = $1 WHERE position = $2`, make([]byte, 32), tlog.StoredHashIndex(0, 12))
 		}, 12, "not the record that was hashed"},
 		"an inner hash is changed": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_hash SET hash = zeroblob(32) WHERE position = $1`, tlog.StoredHashIndex(3, 1))
+			f.tamper(t, `UPDATE audit_hash SET hash = $1 WHERE position = $2`, make([]byte, 32), tlog.StoredHashIndex(3, 1))
 		}, 15, "at level 3"},
 		"a stored hash is removed": {func(t *testing.T, f fixture) {
-			f.exec(t, `DELETE FROM audit_hash WHERE position = $1`, tlog.StoredHashIndex(0, 149))
+			f.tamper(t, `DELETE FROM audit_hash WHERE position = $1`, tlog.StoredHashIndex(0, 149))
 		}, 149, "cannot be read"},
 		"the newest records are cut off, hashes left behind": {func(t *testing.T, f fixture) {
-			f.exec(t, `DELETE FROM audit_record WHERE seq >= 140`)
+			f.tamper(t, `DELETE FROM audit_record WHERE seq >= 140`)
 		}, 140, "missing"},
 		"signed records are cut off with their hashes": {func(t *testing.T, f fixture) {
-			f.exec(t, `DELETE FROM audit_record WHERE seq >= 90`)
-			f.exec(t, `DELETE FROM audit_hash WHERE position >= $1`, tlog.StoredHashIndex(0, 90))
+			f.tamper(t, `DELETE FROM audit_record WHERE seq >= 90`)
+			f.tamper(t, `DELETE FROM audit_hash WHERE position >= $1`, tlog.StoredHashIndex(0, 90))
 		}, 90, "a checkpoint was signed over 100 records"},
 		"history is rewritten, hashes and all": {func(t *testing.T, f fixture) {
-			f.exec(t, `DELETE FROM audit_record WHERE seq >= 60`)
-			f.exec(t, `DELETE FROM audit_hash WHERE position >= $1`, tlog.StoredHashIndex(0, 60))
+			f.tamper(t, `DELETE FROM audit_record WHERE seq >= 60`)
+			f.tamper(t, `DELETE FROM audit_hash WHERE position >= $1`, tlog.StoredHashIndex(0, 60))
 			f.append(t, 90)
 		}, 50, "the checkpoint over 100 records"},
 		"a checkpoint is replaced by a forged one": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_checkpoint SET note = replace(note, 'smki-audit', 'smki-Audit') WHERE size = 100`)
+			f.rewrite(t, "audit_checkpoint", "note", "size", 100, "smki-audit", "smki-Audit")
 		}, 100, "the checkpoint stored over it"},
 		"a checkpoint is moved to another size": {func(t *testing.T, f fixture) {
-			f.exec(t, `UPDATE audit_checkpoint SET size = 101 WHERE size = 100`)
+			f.tamper(t, `UPDATE audit_checkpoint SET size = 101 WHERE size = 100`)
 		}, 101, "was signed for 100"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,7 +211,7 @@ func TestKeptCheckpointBindsTheOwner(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, table := range []string{"audit_record", "audit_hash", "audit_checkpoint"} {
-		f.exec(t, `DELETE FROM `+table)
+		f.tamper(t, `DELETE FROM `+table)
 	}
 	f.append(t, 10)
 	f.append(t, 13)
@@ -267,8 +283,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestVerifyProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir := t.TempDir()
-		f := open(t, filepath.Join(dir, fmt.Sprintf("%d.db", rapid.IntRange(0, 1<<30).Draw(rt, "file"))))
+		f := fresh(t)
 		total := 0
 		for range rapid.IntRange(1, 4).Draw(rt, "rounds") {
 			n := rapid.IntRange(0, 9).Draw(rt, "records")
@@ -286,7 +301,7 @@ func TestVerifyProperty(t *testing.T) {
 			return
 		}
 		seq := rapid.IntRange(0, total-1).Draw(rt, "seq")
-		f.exec(t, `UPDATE audit_record SET line = line || ' ' WHERE seq = $1`, seq)
+		f.tamper(t, `UPDATE audit_record SET line = line || ' ' WHERE seq = $1`, seq)
 		_, err = f.log.Verify(context.Background())
 		var bad *audit.BadRecord
 		require.ErrorAs(rt, err, &bad)

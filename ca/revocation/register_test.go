@@ -9,6 +9,7 @@ import (
 	"smki.example/ca"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -161,10 +162,7 @@ func TestRevokeFails(t *testing.T) {
 	require.False(t, v.New, "it happened but we were told it did not")
 
 	other := w.supplier(t, 2)
-	require.NoError(t, w.store.Write(t.Context(), func(tx store.Tx) error {
-		_, err := tx.Exec(t.Context(), `CREATE TRIGGER no_audit BEFORE INSERT ON audit_record BEGIN SELECT RAISE(ABORT, 'injected fault'); END`)
-		return err
-	}))
+	storetest.Forbid(t, w.store, "audit_record", "")
 	_, err = w.register.Revoke(t.Context(), revocation.Revoke{Serial: other.Serial, By: "x"})
 	require.ErrorContains(t, err, "injected fault")
 	_, err = w.register.Find(t.Context(), other.Serial)

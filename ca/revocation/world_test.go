@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"smki.example/ca"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -38,6 +38,11 @@ type world struct {
 	fail func(sign func() ([]byte, error)) ([]byte, error)
 }
 
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	storetest.Again(t)
+}
+
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 var errInjected = errors.New("injected fault")
@@ -48,7 +53,7 @@ func newWorld(t testing.TB, environment string) *world {
 	t.Helper()
 	w := &world{hierarchy: policytest.NewHierarchyIn(t, environment, policytest.Began), faults: &store.Faults{}, now: noon}
 	var err error
-	w.store, err = store.Open(context.Background(), store.Config{URL: filepath.Join(t.TempDir(), "ca.db"), Faults: w.faults})
+	w.store, err = store.Open(context.Background(), store.Config{URL: storetest.Fresh(t), Faults: w.faults})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.issuer, w.register = w.open(t)

@@ -18,7 +18,7 @@ const maxShare = 512
 // A committer owns the one write connection. Its goroutine takes whoever waits,
 // runs their functions in one transaction, commits, and tells each the outcome.
 type committer struct {
-	path   string
+	base   database
 	log    *slog.Logger
 	faults *Faults
 	db     *sql.DB
@@ -41,13 +41,13 @@ type waiting struct {
 	outcome  chan struct{}
 }
 
-func newCommitter(ctx context.Context, path string, log *slog.Logger, faults *Faults) (*committer, error) {
-	db, err := openWriter(path)
+func newCommitter(ctx context.Context, base database, log *slog.Logger, faults *Faults) (*committer, error) {
+	db, err := base.openWriter()
 	if err != nil {
 		return nil, err
 	}
 	c := &committer{
-		path: path, log: log, faults: faults, db: db,
+		base: base, log: log, faults: faults, db: db,
 		queue: make(chan *waiting), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := c.connect(ctx); err != nil {
@@ -126,35 +126,32 @@ func (c *committer) run() {
 // commit runs the batch in one transaction. Errors and panics of single functions
 // are left in their waiting; the error it returns concerns all.
 func (c *committer) commit(batch []*waiting) error {
-	ctx := context.Background()
-	if c.tx == nil {
-		if err := c.connect(ctx); err != nil {
-			return fmt.Errorf("writing store: connecting again: %w", err)
-		}
+	ctx, cancel := context.Background(), func() {}
+	if patience := c.base.patience(); patience > 0 {
+		ctx, cancel = context.WithTimeout(ctx, patience)
 	}
-	if _, err := c.tx.Exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	defer cancel()
+	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("writing store: beginning: %w", err)
 	}
 
+	// A write that has the transaction to itself needs no savepoint: what undoes it
+	// undoes the transaction.
 	succeeded := 0
+	alone := len(batch) == 1
 	for _, w := range batch {
-		if _, err := c.tx.Exec(ctx, "SAVEPOINT one"); err != nil {
-			return c.abandon(fmt.Errorf("writing store: setting a savepoint: %w", err))
-		}
-		runOne(c.tx, w)
-		failed := w.err != nil || w.panicked != nil
-		if failed {
-			// Some errors (disk full, input and output) make SQLite roll back the whole
-			// transaction by itself; then this statement fails, and with it
-			// everyone.
-			if _, err := c.tx.Exec(ctx, "ROLLBACK TO one"); err != nil {
-				return c.abandon(fmt.Errorf("writing store: rolling back one write: %w", errors.Join(err, w.err)))
+		if !alone {
+			if _, err := c.tx.Exec(ctx, "SAVEPOINT one"); err != nil {
+				return c.abandon(fmt.Errorf("writing store: setting a savepoint: %w", err))
 			}
 		}
-		if _, err := c.tx.Exec(ctx, "RELEASE one"); err != nil {
-			return c.abandon(fmt.Errorf("writing store: releasing a savepoint: %w", err))
+		runOne(c.tx, w)
+		if !alone {
+			if err := c.release(ctx, w); err != nil {
+				return c.abandon(err)
+			}
 		}
-		if !failed {
+		if w.err == nil && w.panicked == nil {
 			succeeded++
 		}
 	}
@@ -166,17 +163,67 @@ func (c *committer) commit(batch []*waiting) error {
 	if err := fault.before(); err != nil {
 		return c.abandon(fmt.Errorf("writing store: committing: %w", err))
 	}
-	if _, err := c.tx.Exec(ctx, "COMMIT"); err != nil {
-		if certainlyNot(err) {
-			return c.abandon(fmt.Errorf("writing store: committing: %w", err))
+	if err := c.tx.sql.Commit(); err != nil {
+		c.tx.sql = nil
+		if c.base.certainlyNot(err) {
+			return fmt.Errorf("writing store: committing: %w", err)
 		}
 		// What the connection has in memory is not to be trusted any more either.
-		c.log.Error("commit ended in doubt, connecting again", "store", c.path, "error", err)
+		c.log.Error("commit ended in doubt, connecting again", "store", c.base.String(), "error", err)
 		c.disconnect()
 		return fmt.Errorf("writing store: committing: %w: %w", ErrUncertain, err)
 	}
+	c.tx.sql = nil
 	if err := fault.after(); err != nil {
 		return fmt.Errorf("writing store: committing: %w: %w", ErrUncertain, err)
+	}
+	return nil
+}
+
+// begin begins the transaction. Nothing has been written yet, so that a connection
+// which was lost while it was idle is made anew once, and nobody hears of it.
+func (c *committer) begin(ctx context.Context) (err error) {
+	for attempt := range 2 {
+		if c.tx == nil {
+			if err = c.connect(ctx); err != nil {
+				return fmt.Errorf("connecting again: %w", err)
+			}
+		}
+		c.tx.ctx = ctx
+		if c.tx.sql, err = c.base.begin(ctx, c.tx.conn); err == nil {
+			return nil
+		}
+		lost := c.base.lost(err)
+		if attempt == 0 && lost {
+			c.log.Warn("connection to the database was lost, connecting again", "store", c.base.String(), "error", err)
+		}
+		c.disconnect()
+		if !lost {
+			return err
+		}
+	}
+	return err
+}
+
+// release ends the savepoint of one write, which has kept or undone what it wrote.
+// The error it returns is everyone's.
+func (c *committer) release(ctx context.Context, w *waiting) error {
+	if w.err == nil && w.panicked == nil {
+		_, err := c.tx.Exec(ctx, "RELEASE one")
+		if err == nil {
+			return nil
+		}
+		// PostgreSQL refuses it after a statement that failed; the function kept the
+		// statement's error to itself.
+		w.err = fmt.Errorf("writing store: a statement of this write has failed: %w", err)
+	}
+	// Some errors (disk full, input and output) make SQLite roll back the whole
+	// transaction by itself; then this statement fails, and with it everyone.
+	if _, err := c.tx.Exec(ctx, "ROLLBACK TO one"); err != nil {
+		return fmt.Errorf("writing store: rolling back one write: %w", errors.Join(err, w.err))
+	}
+	if _, err := c.tx.Exec(ctx, "RELEASE one"); err != nil {
+		return fmt.Errorf("writing store: releasing a savepoint: %w", err)
 	}
 	return nil
 }
@@ -186,8 +233,10 @@ func (c *committer) commit(batch []*waiting) error {
 // rolled back by itself or the connection is gone, costs the connection and
 // nothing else.
 func (c *committer) abandon(cause error) error {
-	if _, err := c.tx.Exec(context.Background(), "ROLLBACK"); err != nil {
-		c.log.Warn("rollback failed, connecting again", "store", c.path, "error", err)
+	err := c.tx.sql.Rollback()
+	c.tx.sql = nil
+	if err != nil {
+		c.log.Warn("rollback failed, connecting again", "store", c.base.String(), "error", err)
 		c.disconnect()
 	}
 	return cause
@@ -208,7 +257,7 @@ func (c *committer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.tx = &writeTx{conn: conn, stmts: make(map[string]*sql.Stmt)}
+	c.tx = &writeTx{db: c.base, conn: conn, stmts: make(map[string]*sql.Stmt)}
 	return nil
 }
 

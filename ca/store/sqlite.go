@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,7 +13,6 @@ import (
 	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
-	"github.com/pressly/goose/v3"
 )
 
 // busyTimeout is how long a writer waits for the writer of another process. A
@@ -27,30 +24,21 @@ const busyTimeout = 30 * time.Second
 // that their page caches stay small.
 var readers = 2 * runtime.NumCPU()
 
-//go:embed migrations/sqlite/*.sql
-var migrations embed.FS
+// A sqlite is a database in one file, for the processes of one machine.
+type sqlite struct {
+	leaseFiles
+	path string
+}
 
-// sqlitePath takes the file's path out of a store URL. What cannot be one is
-// refused without repeating it: an address may hold a password.
-func sqlitePath(address string) (string, error) {
-	if scheme, _, ok := strings.Cut(address, "://"); ok && scheme != "sqlite" {
-		if scheme == "postgres" || scheme == "postgresql" {
-			return "", fmt.Errorf("opening store: %s:// is not in this version; give the path of a SQLite file", scheme)
-		}
-		return "", fmt.Errorf("opening store: unknown kind of address %q; give the path of a SQLite file", scheme+"://")
-	}
-	path := strings.TrimPrefix(strings.TrimPrefix(address, "sqlite:"), "//")
-	switch {
-	case path == "":
-		return "", errors.New("opening store: no path given; give the path of a SQLite file")
-	case strings.Contains(path, ":memory:"):
-		return "", errors.New("opening store: a database in memory would not survive the process; give the path of a SQLite file")
-	}
-	abs, err := filepath.Abs(path)
+func newSQLite(cfg Config) (database, error) {
+	path, err := sqlitePath(cfg.URL)
 	if err != nil {
-		return "", fmt.Errorf("opening store %q: %w", path, err)
+		return nil, err
 	}
-	return abs, nil
+	if err := createPrivate(path); err != nil {
+		return nil, fmt.Errorf("opening store %q: %w", path, err)
+	}
+	return &sqlite{path: path, leaseFiles: leaseFiles{folder: path + "-leases", clock: cfg.Clock, log: cfg.Logger}}, nil
 }
 
 // createPrivate makes the folder and the file if they are missing, readable by
@@ -66,20 +54,25 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-func dsn(path string, settings ...string) string {
+func (d *sqlite) String() string { return d.path }
+
+func (d *sqlite) dsn(settings ...string) string {
 	v := url.Values{}
 	v.Set("_busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()))
 	v.Set("_foreign_keys", "on")
 	for i := 0; i+1 < len(settings); i += 2 {
 		v.Set(settings[i], settings[i+1])
 	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String()
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: d.path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
 // openWriter opens the database with room for one connection: SQLite has one
 // writer, and queueing for it in Go is fair where its own lock is a lottery.
-func openWriter(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dsn(path, "_journal_mode", "WAL", "_synchronous", "FULL", "_txlock", "immediate"))
+//
+// Triggers are recursive, because without that SQLite lets INSERT OR REPLACE
+// delete a row past the trigger that forbids it.
+func (d *sqlite) openWriter() (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", d.dsn("_journal_mode", "WAL", "_synchronous", "FULL", "_txlock", "immediate", "_recursive_triggers", "on"))
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +80,8 @@ func openWriter(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-func openReaders(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dsn(path, "_query_only", "true"))
+func (d *sqlite) openReaders() (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", d.dsn("_query_only", "true"))
 	if err != nil {
 		return nil, err
 	}
@@ -97,54 +90,83 @@ func openReaders(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// migrate brings the tables up to this version. goose has no lock on SQLite, so
-// two processes that open a new home together are put one behind the other by a
-// file lock.
-func (s *Store) migrate(ctx context.Context) error {
-	unlock, err := s.lockMigration()
-	if err != nil {
-		return fmt.Errorf("locking for migration: %w", err)
-	}
-	defer unlock()
+// openJobs opens one more writer. It queues for SQLite's own lock against the
+// committer, at the beginning of each transaction and not in the middle, where
+// waiting would not help (see SQLITE_BUSY_SNAPSHOT).
+func (d *sqlite) openJobs() (*sql.DB, error) { return d.openWriter() }
 
-	db, err := openWriter(s.path)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	files, err := fs.Sub(migrations, "migrations/sqlite")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("reading migrations: %w", err)
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the version of the tables: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("tables are of version %d and this program knows %d: use the newer program that wrote them", current, target)
-	}
-	if current == target {
-		return nil
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrating tables from version %d to %d: %w", current, target, err)
-	}
-	return nil
+func (d *sqlite) reading() *sql.TxOptions { return nil }
+
+func (d *sqlite) begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
+	return conn.BeginTx(ctx, nil) // BEGIN IMMEDIATE, by the connection's _txlock
 }
 
-// certainlyNot tells whether a COMMIT that failed with err has certainly written
-// nothing: SQLite refused it and kept the transaction open. Any other failure, above
-// all one of input and output, may have left a complete transaction in the
-// write-ahead log, where the next recovery would find it, whatever the connection
-// says now.
-func certainlyNot(err error) bool {
+func (d *sqlite) patience() time.Duration { return 0 }
+
+func (d *sqlite) lost(error) bool { return false }
+
+func (d *sqlite) close() error { return nil }
+
+// certainlyNot is true if SQLite refused the COMMIT and kept the transaction open.
+// Any other failure, above all one of input and output, may have left a complete
+// transaction in the write-ahead log, where the next recovery would find it,
+// whatever the connection says now.
+func (d *sqlite) certainlyNot(err error) bool {
 	var e sqlite3.Error
 	if !errors.As(err, &e) {
 		return false
 	}
 	return e.Code == sqlite3.ErrConstraint || e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked
+}
+
+// insertAtOnce is how many rows one statement adds. The gain over one row a
+// statement is all there at 50, and two sizes of statement are all that is ever
+// prepared.
+const insertAtOnce = 50
+
+// insert adds the rows fifty at a time. The numbers are given here, because the
+// order in which RETURNING lists the rows of one statement is not defined; no
+// other writer can be about.
+func (d *sqlite) insert(ctx context.Context, tx *writeTx, r Rows) ([]int64, error) {
+	columns := r.Columns
+	var numbers []int64
+	if r.Key != "" {
+		var last int64
+		if err := tx.QueryRow(ctx, fmt.Sprintf(`SELECT COALESCE(MAX(%s), 0) FROM %s`, r.Key, r.Table)).Scan(&last); err != nil {
+			return nil, err
+		}
+		columns = append([]string{r.Key}, columns...)
+		for n := range r.Values {
+			numbers = append(numbers, last+1+int64(n))
+		}
+	}
+	for from := 0; from < len(r.Values); {
+		rows := 1
+		if len(r.Values)-from >= insertAtOnce {
+			rows = insertAtOnce
+		}
+		args := make([]any, 0, rows*len(columns))
+		for n := from; n < from+rows; n++ {
+			if r.Key != "" {
+				args = append(args, numbers[n])
+			}
+			args = append(args, r.Values[n]...)
+		}
+		if _, err := tx.Exec(ctx, insertStatement(r.Table, columns, rows), args...); err != nil {
+			return nil, err
+		}
+		from += rows
+	}
+	return numbers, nil
+}
+
+func insertStatement(table string, columns []string, rows int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", table, strings.Join(columns, ", "))
+	one := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	b.WriteString(one)
+	for range rows - 1 {
+		b.WriteString(", " + one)
+	}
+	return b.String()
 }

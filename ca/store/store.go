@@ -19,21 +19,37 @@
 // the migrations that make the tables live here, in migrations/, because their
 // order is one order for all rooms.
 //
-// SQL is written with $1, $2 … in the order of their first use, which SQLite and
-// PostgreSQL read alike. This version speaks SQLite only (WAL,
-// synchronous=FULL); a postgres:// address is refused by name. The conformance
-// suite in storetest is what a second database will have to pass.
+// # Two databases
 //
-// Who can change the database file owns the ledger: they can delete an intent or
-// a revocation. The audit log (package audit) makes that visible to whoever kept
-// a checkpoint; nothing here makes it impossible. The file is created 0600.
+// SQLite (WAL, synchronous=FULL) is the default and serves one machine. PostgreSQL,
+// by a postgres:// address, serves several nodes. The rooms above cannot tell which
+// one they stand on: SQL is written with $1, $2 … in the order of their first use,
+// each dialect has migrations of the same numbers, and the suite in storetest runs
+// over both.
 //
-// Start reading at [Open], then [Store.Write] and the committer behind it.
+// Both have one writer at a time. SQLite has no other way; on PostgreSQL every
+// Write holds one advisory lock of the database until it is committed, so that all
+// nodes together have one order of writes: a key that two nodes certify at the same
+// moment is decided once, and the audit log has no fork. It costs nothing that the
+// audit log would not have cost, and group commit makes up for it.
+//
+// # Trust
+//
+// Who can change the database file, or owns the PostgreSQL database, owns the
+// ledger: they can delete an intent or a revocation. Triggers in the tables refuse
+// that to a mistake, and to a service that logs in with the rights of
+// [ServiceRole]; the audit log (package audit) makes it visible to whoever kept a
+// checkpoint; nothing here makes it impossible. The file is created 0600. A
+// password for PostgreSQL is read from a file and from nowhere else.
+//
+// Start reading at [Open], then [Store.Write] and the committer behind it; sqlite.go
+// and postgres.go are what differs.
 package store
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -41,10 +57,17 @@ import (
 
 // Config says which database to open and what to open it with.
 type Config struct {
-	// URL is the path of a SQLite file, bare or after "sqlite:". The folder must
-	// exist or be creatable.
+	// URL is the path of a SQLite file, bare or after "sqlite:", whose folder must
+	// exist or be creatable; or postgres://USER@HOST:PORT/DATABASE, whose database
+	// must exist. The password of the user is in the file that ?passfile= or
+	// PGPASSFILE names (~/.pgpass by default), in PostgreSQL's form, readable by its
+	// owner alone. An address with a password in it is refused.
 	URL string
-	// Clock gives the time that is written into leases. Nil: time.Now.
+	// LeaseTerm is how long a process may be silent on PostgreSQL before it counts as
+	// dead and its unfinished work is given up. Zero: half a minute. SQLite knows at
+	// once and does not use it.
+	LeaseTerm time.Duration
+	// Clock gives the time that is written into lease files. Nil: time.Now.
 	Clock func() time.Time
 	// Logger hears of reopened connections and dead leases. Nil: silence.
 	Logger *slog.Logger
@@ -54,50 +77,91 @@ type Config struct {
 }
 
 // A Store is an open database. All methods may be called concurrently, by
-// several Stores in one process and by several processes on one file.
+// several Stores in one process and by several processes on one database.
 type Store struct {
-	path   string
-	clock  func() time.Time
-	log    *slog.Logger
-	faults *Faults
-
+	db     database
 	reads  *sql.DB
 	writes *committer
 }
 
-// Open opens the database that cfg names, creates it if it is not there, and
-// brings its tables up to this version. Several processes may open one new file
-// at the same moment. A database written by a newer version is refused.
+// A database is what differs between SQLite and PostgreSQL.
+type database interface {
+	// String names it in errors and logs, and holds nothing secret.
+	String() string
+	// migrate brings the tables up to this version, one process at a time.
+	migrate(ctx context.Context) error
+	openWriter() (*sql.DB, error)
+	openReaders() (*sql.DB, error)
+	// openJobs opens the connections of a job queue on the same database.
+	openJobs() (*sql.DB, error)
+	// reading says how a read transaction sees one state.
+	reading() *sql.TxOptions
+	// begin begins a write transaction on conn. It returns when no other write
+	// transaction of any process is in progress.
+	begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error)
+	// patience bounds a write transaction; 0: nothing can hold it up.
+	patience() time.Duration
+	// certainlyNot tells whether a COMMIT that failed with err has certainly written
+	// nothing.
+	certainlyNot(err error) bool
+	// lost tells whether err says that the connection is gone.
+	lost(err error) bool
+	insert(ctx context.Context, tx *writeTx, r Rows) ([]int64, error)
+	lease(ctx context.Context) (*Lease, error)
+	alive(ctx context.Context, id OwnerID) (bool, error)
+	close() error
+}
+
+// Open opens the database that cfg names, creates it if it is a file that is not
+// there, and brings its tables up to this version. Several processes may open one
+// new database at the same moment. A database written by a newer version is
+// refused.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	path, err := sqlitePath(cfg.URL)
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	db, err := newDatabase(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, clock: cfg.Clock, log: cfg.Logger, faults: cfg.Faults}
-	if s.clock == nil {
-		s.clock = time.Now
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if err := createPrivate(path); err != nil {
-		return nil, fmt.Errorf("opening store %q: %w", path, err)
-	}
-	if err := s.migrate(ctx); err != nil {
-		return nil, fmt.Errorf("opening store %q: %w", path, err)
-	}
-	if s.reads, err = openReaders(path); err != nil {
-		return nil, fmt.Errorf("opening store %q: %w", path, err)
-	}
-	if s.writes, err = newCommitter(ctx, path, s.log, s.faults); err != nil {
-		s.reads.Close()
-		return nil, fmt.Errorf("opening store %q: %w", path, err)
+	s := &Store{db: db}
+	if err := s.open(ctx, cfg); err != nil {
+		db.close()
+		return nil, fmt.Errorf("opening store %q: %w", db, err)
 	}
 	return s, nil
 }
 
-// Path returns the path of the database file.
-func (s *Store) Path() string { return s.path }
+func (s *Store) open(ctx context.Context, cfg Config) error {
+	// Before any connection that lives: a statement that was prepared before the
+	// tables changed would fail after it.
+	if err := s.db.migrate(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.reads, err = s.db.openReaders(); err != nil {
+		return err
+	}
+	if s.writes, err = newCommitter(ctx, s.db, cfg.Logger, cfg.Faults); err != nil {
+		s.reads.Close()
+		return err
+	}
+	return nil
+}
+
+// String names the database as errors and logs do: the path of the file, or the
+// address without anything secret.
+func (s *Store) String() string { return s.db.String() }
+
+// Distributed tells whether processes on other machines may share this database,
+// which is so on PostgreSQL.
+func (s *Store) Distributed() bool {
+	_, is := s.db.(*postgres)
+	return is
+}
 
 // Write runs fn in a transaction and returns when it is on disk. Writes that wait
 // together share the transaction; each sees those that ran before it.
@@ -123,7 +187,11 @@ func (s *Store) Write(ctx context.Context, fn func(Tx) error) error {
 // beginning to end, including every Write that returned before Read was called,
 // and holds up nobody. An attempt to write through tx fails.
 func (s *Store) Read(ctx context.Context, fn func(Tx) error) error {
-	tx, err := s.reads.BeginTx(ctx, nil)
+	tx, err := s.reads.BeginTx(ctx, s.db.reading())
+	if err != nil && s.db.lost(err) && ctx.Err() == nil {
+		// The server was restarted while the connection was idle; nothing was read yet.
+		tx, err = s.reads.BeginTx(ctx, s.db.reading())
+	}
 	if err != nil {
 		return fmt.Errorf("reading store: %w", err)
 	}
@@ -134,12 +202,8 @@ func (s *Store) Read(ctx context.Context, fn func(Tx) error) error {
 // Close waits for the transaction in progress, refuses the writes that wait with
 // [ErrClosed], and closes the database. Leases must be released before.
 func (s *Store) Close() error {
-	err := s.writes.close()
-	if rerr := s.reads.Close(); err == nil {
-		err = rerr
-	}
-	if err != nil {
-		return fmt.Errorf("closing store %q: %w", s.path, err)
+	if err := errors.Join(s.writes.close(), s.reads.Close(), s.db.close()); err != nil {
+		return fmt.Errorf("closing store %q: %w", s.db, err)
 	}
 	return nil
 }

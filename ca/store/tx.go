@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 )
 
 // A Tx is what a room gets to run its SQL with, inside [Store.Write] or
@@ -10,9 +12,9 @@ import (
 // it can end the transaction. It is valid until the function it was given to
 // returns, and for one goroutine.
 //
-// In a Write the ctx given to these methods carries values only: its end does not
-// interrupt the statement, because SQLite answers an interrupted statement by
-// rolling back the transaction, and with it the writes of everyone who shares it.
+// In a Write the ctx given to these methods means nothing: its end does not
+// interrupt the statement, because an interrupted statement costs the transaction,
+// and with it the writes of everyone who shares it.
 type Tx interface {
 	// Exec runs one statement and returns how many rows it changed.
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
@@ -20,10 +22,28 @@ type Tx interface {
 	Query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	// QueryRow runs a query that gives at most one row.
 	QueryRow(ctx context.Context, query string, args ...any) *sql.Row
+	// Insert adds many rows to one table, much faster than Exec one by one, and
+	// returns the numbers that Rows.Key gave them, in their order.
+	Insert(ctx context.Context, r Rows) ([]int64, error)
+}
+
+// SQL returns the transaction of a Write as database/sql has it, for the one room
+// (package work) whose job queue can insert a job in no other way. The caller runs
+// statements in it and must neither commit it nor roll it back. A transaction of a
+// Read has none.
+func SQL(tx Tx) (*sql.Tx, error) {
+	if w, is := tx.(*writeTx); is && w.sql != nil {
+		return w.sql, nil
+	}
+	return nil, errors.New("taking the transaction of a write: there is none")
 }
 
 // readTx is a Tx of the read pool; ctx ends its statements at once.
 type readTx struct{ tx *sql.Tx }
+
+func (t readTx) Insert(context.Context, Rows) ([]int64, error) {
+	return nil, errors.New("adding rows: this is a read")
+}
 
 func (t readTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := t.tx.ExecContext(ctx, query, args...)
@@ -45,8 +65,15 @@ func (t readTx) QueryRow(ctx context.Context, query string, args ...any) *sql.Ro
 // given prepared on the one write connection: preparing costs more than running,
 // and the rooms together have a few dozen statements, all constant.
 type writeTx struct {
+	db    database
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+
+	// Of the transaction in progress. The statements run on conn, beside sql and in
+	// its transaction, because sql would prepare each of them anew. ctx is what
+	// bounds the transaction, whatever its callers have.
+	sql *sql.Tx
+	ctx context.Context
 }
 
 // maxStatements bounds the prepared statements, against a room that builds its
@@ -63,7 +90,7 @@ func (t *writeTx) prepared(query string) (*sql.Stmt, error) {
 			delete(t.stmts, q)
 		}
 	}
-	stmt, err := t.conn.PrepareContext(context.Background(), query)
+	stmt, err := t.conn.PrepareContext(t.ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -71,33 +98,43 @@ func (t *writeTx) prepared(query string) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
-func (t *writeTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+func (t *writeTx) Exec(_ context.Context, query string, args ...any) (int64, error) {
 	stmt, err := t.prepared(query)
 	if err != nil {
 		return 0, err
 	}
-	res, err := stmt.ExecContext(context.WithoutCancel(ctx), args...)
+	res, err := stmt.ExecContext(t.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
-func (t *writeTx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (t *writeTx) Query(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := t.prepared(query)
 	if err != nil {
 		return nil, err
 	}
-	return stmt.QueryContext(context.WithoutCancel(ctx), args...)
+	return stmt.QueryContext(t.ctx, args...)
 }
 
-func (t *writeTx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	ctx = context.WithoutCancel(ctx)
+func (t *writeTx) QueryRow(_ context.Context, query string, args ...any) *sql.Row {
 	stmt, err := t.prepared(query)
 	if err != nil {
 		// A Row cannot be made from an error; running the query again gives one
 		// that carries it.
-		return t.conn.QueryRowContext(ctx, query, args...)
+		return t.conn.QueryRowContext(t.ctx, query, args...)
 	}
-	return stmt.QueryRowContext(ctx, args...)
+	return stmt.QueryRowContext(t.ctx, args...)
+}
+
+func (t *writeTx) Insert(ctx context.Context, r Rows) ([]int64, error) {
+	if len(r.Values) == 0 {
+		return nil, nil
+	}
+	numbers, err := t.db.insert(ctx, t, r)
+	if err != nil {
+		return nil, fmt.Errorf("adding %d rows to %s: %w", len(r.Values), r.Table, err)
+	}
+	return numbers, nil
 }

@@ -38,14 +38,21 @@ CREATE TABLE smkiws_upload (
 );
 
 CREATE TABLE smkiws_item (
+	batch INTEGER NOT NULL REFERENCES smkiws_batch (id),
+	item  INTEGER NOT NULL,                -- 1, 2 … in the order of the document
+	name  TEXT    NOT NULL,                -- DeviceCSR's ID, or the file's name without .csr
+	csr   BLOB,                            -- DER; NULL: its text could not be read
+	PRIMARY KEY (batch, item)
+);
+
+-- What became of an item, written once.
+CREATE TABLE smkiws_outcome (
 	batch  INTEGER NOT NULL REFERENCES smkiws_batch (id),
-	item   INTEGER NOT NULL,               -- 1, 2 … in the order of the document
-	name   TEXT    NOT NULL,               -- DeviceCSR's ID, or the file's name without .csr
-	csr    BLOB,                           -- DER; gone with the outcome
-	status TEXT    NOT NULL DEFAULT '',    -- empty: no outcome yet
-	code   TEXT    NOT NULL DEFAULT '',
-	detail TEXT    NOT NULL DEFAULT '',
-	serial BLOB    UNIQUE,                 -- no certificate is two items'
+	item   INTEGER NOT NULL,
+	status TEXT    NOT NULL,               -- as in CSRBatchResult
+	code   TEXT    NOT NULL,
+	detail TEXT    NOT NULL,
+	serial BLOB    UNIQUE,                 -- SUCCESS; no certificate is two items'
 	PRIMARY KEY (batch, item)
 );
 

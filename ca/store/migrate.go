@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+)
+
+// The numbers are one order for all rooms, and the same in both folders: what is
+// level 3 on SQLite is level 3 on PostgreSQL.
+//
+//go:embed migrations/*/*.sql
+var migrations embed.FS
+
+// migrator is one dialect's migrations over an open database.
+func migrator(dialect goose.Dialect, db *sql.DB) (*goose.Provider, error) {
+	folder := "migrations/sqlite"
+	if dialect == goose.DialectPostgres {
+		folder = "migrations/postgres"
+	}
+	files, err := fs.Sub(migrations, folder)
+	if err != nil {
+		return nil, err
+	}
+	// Rooms have ranges of numbers of their own, so that a later version may add a
+	// lower one.
+	provider, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
+	if err != nil {
+		return nil, fmt.Errorf("reading migrations: %w", err)
+	}
+	return provider, nil
+}
+
+// migrateUp brings the tables up to this version. The caller holds the lock that
+// keeps other processes from doing the same.
+func migrateUp(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
+	provider, err := migrator(dialect, db)
+	if err != nil {
+		return err
+	}
+	pending, err := provider.HasPending(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	if err := refuseNewer(ctx, db, provider); err != nil || !pending {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrating tables: %w", err)
+	}
+	return nil
+}
+
+// refuseNewer refuses tables that went through a migration which this program does
+// not know.
+func refuseNewer(ctx context.Context, db *sql.DB, provider *goose.Provider) error {
+	known := map[int64]bool{0: true}
+	for _, source := range provider.ListSources() {
+		known[source.Version] = true
+	}
+	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version`)
+	if err != nil {
+		return fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var version int64
+		if err := rows.Scan(&version); err != nil {
+			return fmt.Errorf("reading the version of the tables: %w", err)
+		}
+		if !known[version] {
+			return fmt.Errorf("tables are of version %d, which this program does not know: use the newer program that wrote them", version)
+		}
+	}
+	return rows.Err()
+}
+
+// migrate puts two processes that open a new home together one behind the other by
+// a file lock, because goose has none on SQLite.
+func (d *sqlite) migrate(ctx context.Context) error {
+	unlock, err := d.lockMigration()
+	if err != nil {
+		return fmt.Errorf("locking for migration: %w", err)
+	}
+	defer unlock()
+	db, err := d.openWriter()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return migrateUp(ctx, goose.DialectSQLite3, db)
+}
+
+// migrate holds an advisory lock on a connection of its own, which the server
+// takes back if the process dies.
+func (d *postgres) migrate(ctx context.Context) error {
+	db, err := d.connections(2, nil)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	lock, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if _, err := lock.ExecContext(ctx, `SELECT pg_advisory_lock($1, hashtext(current_schema()))`, migrationLock); err != nil {
+		return fmt.Errorf("locking for migration: %w", err)
+	}
+	// Closing the connection gives the lock back.
+	defer lock.Raw(func(any) error { return driver.ErrBadConn })
+	return migrateUp(ctx, goose.DialectPostgres, db)
+}
