@@ -1,0 +1,4 @@
+package cfsslapi
+
+// ParseSerial is what reads cfssl's serial numbers.
+var ParseSerial = parseSerial
