@@ -30,10 +30,10 @@
 // under its default. InsertCertificate is refused, because the CA alone writes the
 // ledger. SMKI has no OCSP. Lists come from package revocation: cfssl's crl drops
 // reasons and numbers. IKI certificates are in another ledger, that of package iki,
-// and are neither issued nor seen here. Every other route of cfssl is answered with an error; its
-// certinfo, bundle and scan read certificates with crypto/x509, which cannot read
-// the BIT STRING in an organisation's subject. Nothing on the way through this
-// package does.
+// and are neither issued nor seen here. Every other route of cfssl is answered with
+// an error; its certinfo, bundle and scan read certificates with crypto/x509, which
+// cannot read the BIT STRING in an organisation's subject. Nothing on the way
+// through this package does.
 //
 // # Who may
 //
