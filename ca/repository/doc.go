@@ -8,9 +8,10 @@
 //	/crls/NAME.pem              the same, PEM
 //	/authorities/NAME.pem       an authority's own certificate
 //
-// A certificate never changes, so that it may be cached for a year; its status is
-// in the header Smki-Status, of the moment of the answer. A list may be cached until
-// a new one is likely, and never longer than it is valid.
+// The status of a certificate is in the header Smki-Status (I in use, N not in use,
+// R revoked, E expired). Where an authority publishes no list, it is the only place
+// that tells. Answers may be cached for some minutes, a list never longer than it is
+// valid.
 //
 // It holds no key and writes nothing. It answers whoever asks: everything here is
 // public by its nature (SMKI Repository, SEC Appendix O), and access control to

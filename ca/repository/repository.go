@@ -17,13 +17,11 @@ import (
 	"smki.example/policy"
 )
 
-// certificateAge is how long a certificate may be cached: it never changes, and
-// caches take no more than a year.
-const certificateAge = 365 * 24 * time.Hour
-
-// maxListAge bounds how long a list is cached, so that a revocation is seen soon
-// after its list, however long lists are valid.
-const maxListAge = 5 * time.Minute
+// maxAge bounds how long an answer is cached. A certificate never changes, but its
+// status stands beside it; and a revocation must be seen soon after its list,
+// however long lists are valid. Asking again costs little: the tag tells whether
+// anything changed.
+const maxAge = 5 * time.Minute
 
 // Config is what a Handler reads from.
 type Config struct {
@@ -69,7 +67,7 @@ func (h *handler) certificate(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept")
 	}
 	w.Header().Set("Smki-Status", string(c.StatusAt(h.Issuer.Now())))
-	cache(w, certificateAge)
+	cache(w, maxAge)
 	answer(w, r, c.DER, form, "CERTIFICATE", "application/pkix-cert", c.RecordedAt)
 }
 
@@ -86,7 +84,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := h.Issuer.Now()
-	cache(w, max(0, min(maxListAge, record.NextUpdate.Sub(now))))
+	cache(w, max(0, min(maxAge, record.NextUpdate.Sub(now))))
 	w.Header().Set("Expires", record.NextUpdate.Format(http.TimeFormat))
 	w.Header().Set("Smki-Crl-Number", strconv.FormatInt(record.Number, 10))
 	answer(w, r, record.DER, form, "X509 CRL", "application/pkix-crl", record.PublishedAt)
@@ -111,7 +109,7 @@ func (h *handler) authority(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no certificate of this authority", http.StatusNotFound)
 		return
 	}
-	cache(w, maxListAge)
+	cache(w, maxAge)
 	answer(w, r, newest.DER, form, "CERTIFICATE", "application/pkix-cert", newest.RecordedAt)
 }
 

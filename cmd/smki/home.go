@@ -45,7 +45,8 @@ type home struct {
 
 	Version     int    `json:"version"`
 	Environment string `json:"environment"`
-	// Store is the path of the database.
+	// Store is the path of the database, or its address (postgres://…, without a
+	// password, which belongs in a file).
 	Store string `json:"store"`
 	// Token says where the keys are.
 	Token homeToken `json:"token"`
@@ -119,9 +120,9 @@ func (h *home) save() error {
 	return writeWhole(filepath.Join(h.dir, homeFile), append(b, '\n'), 0o600)
 }
 
-// path resolves a path of home.json.
+// path resolves a path of home.json; the address of a database is left as it is.
 func (h *home) path(p string) string {
-	if filepath.IsAbs(p) {
+	if filepath.IsAbs(p) || strings.Contains(p, "://") {
 		return p
 	}
 	return filepath.Join(h.dir, p)

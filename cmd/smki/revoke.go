@@ -161,7 +161,11 @@ func choice(c *cli.Context) (chooser, error) {
 			}
 		}
 		if len(serials) == 0 {
-			return nil, fmt.Errorf("no certificate in the ledger fits --%s %s; look with: smki list --home %s", chosen[0], value, d.home.dir)
+			when := ""
+			if !since.IsZero() {
+				when = " and was recorded at " + since.Format(time.RFC3339) + " or later"
+			}
+			return nil, fmt.Errorf("no certificate in the ledger fits --%s %s%s; look with: smki list --home %s", chosen[0], value, when, d.home.dir)
 		}
 		return serials, nil
 	}, nil
@@ -182,6 +186,9 @@ func recordedSince(serials []policy.Serial, since time.Time) chooser {
 			if !c.RecordedAt.Before(since) {
 				late = append(late, s)
 			}
+		}
+		if len(late) == 0 {
+			return nil, fmt.Errorf("none of them was recorded at %s or later, and nothing was revoked", since.Format(time.RFC3339))
 		}
 		return late, nil
 	}
