@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -29,13 +31,30 @@ type entry struct {
 	Kind string          `json:"kind"`
 	Body json.RawMessage `json:"body"`
 	Hash string          `json:"hash"`
+
+	at time.Duration
+}
+
+var timeText = regexp.MustCompile(`^(-?)([0-9]+):([0-5][0-9]):([0-5][0-9])(\.[0-9]{1,9})?$`)
+
+// scenarioTime reads hours, minutes and seconds.
+func scenarioTime(s string) (time.Duration, error) {
+	m := timeText.FindStringSubmatch(s)
+	if m == nil {
+		return 0, fmt.Errorf("%q is no scenario time", s)
+	}
+	d, err := time.ParseDuration(m[2] + "h" + m[3] + "m" + m[4] + m[5] + "s")
+	if m[1] == "-" {
+		d = -d
+	}
+	return d, err
 }
 
 var hashEnd = regexp.MustCompile(`,"hash":"([0-9a-f]{64})"}$`)
 
 // journal reads journal.jsonl and checks its chain: numbers without a gap, each
-// line's own hash, each line bound to the whole line before, times that never
-// run backwards. It also computes the head after every entry, so that words
+// line's own hash, each line bound to the whole line before, scenario time and
+// wall time that never run backwards. It also computes the head after every entry, so that words
 // read out in the middle of a drill can be found again.
 func (a *audit) journal() (string, error) {
 	raw, err := a.read(journalFile)
@@ -57,6 +76,7 @@ func (a *audit) journal() (string, error) {
 		return out, nil
 	})
 	prev := strings.Repeat("0", 64)
+	var before entry
 	for i, line := range lines {
 		e, err := readEntry(line)
 		if err != nil {
@@ -67,7 +87,12 @@ func (a *audit) journal() (string, error) {
 			return "", fmt.Errorf("line %d has the number %d: an entry is missing or was put in", i+1, e.Seq)
 		case e.Prev != prev:
 			return "", fmt.Errorf("entry %d is not bound to the entry before it: that one was changed", e.Seq)
+		case i > 0 && e.at < before.at:
+			return "", fmt.Errorf("entry %d is told for %s, after one for %s: scenario time runs backwards", e.Seq, e.At, before.At)
+		case i > 0 && e.Wall.Before(before.Wall):
+			return "", fmt.Errorf("entry %d was written at %s, before the entry that it follows", e.Seq, e.Wall.Format(time.RFC3339))
 		}
+		before = e
 		sum := sha256.Sum256(line)
 		prev = hex.EncodeToString(sum[:])
 		hashes, err := tlog.StoredHashes(int64(i), line, reader)
@@ -93,6 +118,9 @@ func (a *audit) journal() (string, error) {
 // hash or the members do not account for.
 func readEntry(line []byte) (entry, error) {
 	var e entry
+	if err := plainJSON(line); err != nil {
+		return e, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&e); err != nil {
@@ -108,6 +136,10 @@ func readEntry(line []byte) (entry, error) {
 	without := append(append([]byte{}, line[:end[0]]...), '}')
 	if hexSum(without) != string(line[end[2]:end[3]]) || e.Hash != string(line[end[2]:end[3]]) {
 		return e, fmt.Errorf("entry %d was changed: its hash does not fit", e.Seq)
+	}
+	var err error
+	if e.at, err = scenarioTime(e.At); err != nil {
+		return e, fmt.Errorf("entry %d: %v", e.Seq, err)
 	}
 	return e, nil
 }
@@ -147,6 +179,9 @@ func (a *audit) checkpoint() (string, error) {
 			return "", fmt.Errorf("%s line %d says %q, the journal gives %q", checkpointFile, i+1, lines[i], want)
 		}
 	}
+	if err := a.publishedKey(public); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("head over %d entries, signed by record key %s…", len(a.entries), a.result.RecordKey[:16]), nil
 }
 
@@ -168,6 +203,24 @@ func openNote(raw []byte, key ed25519.PublicKey) (string, error) {
 		return "", errors.New("somebody else signed it too")
 	}
 	return opened.Text, nil
+}
+
+// publishedKey compares the record key with the one that the pack offers to
+// people with other tools: they must not be shown a key that signed nothing.
+func (a *audit) publishedKey(public ed25519.PublicKey) error {
+	raw, err := a.read(recordKeyFile)
+	if err != nil {
+		return fmt.Errorf("%s is missing", recordKeyFile)
+	}
+	block, rest := pem.Decode(raw)
+	if block == nil || len(bytes.TrimSpace(rest)) != 0 {
+		return fmt.Errorf("%s holds no single key in PEM", recordKeyFile)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if published, is := key.(ed25519.PublicKey); err != nil || !is || !published.Equal(public) {
+		return fmt.Errorf("%s is not the key that signed the head", recordKeyFile)
+	}
+	return nil
 }
 
 // recordKey reads the public half of the record key from the first entry.

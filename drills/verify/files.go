@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -23,6 +20,9 @@ const (
 	checkpointFile = "checkpoint.txt"
 	sumsFile       = "SHA256SUMS"
 )
+
+// recordKeyFile is the public half of the record key, for people with openssl.
+const recordKeyFile = "keys/record.pub.pem"
 
 // An audit is one walk through one pack. Each step leaves what the next needs;
 // a step whose ground did not hold says so and does not guess.
@@ -37,13 +37,12 @@ type audit struct {
 	heads   map[string]int64
 }
 
-var sumsLine = regexp.MustCompile(`^([0-9a-f]{64})  ([!-~]+)$`)
-
 // errGround is the reason of a step that stands on one that did not hold.
 var errGround = errors.New("not checked, because the journal could not be read")
 
 // sums compares the folder with SHA256SUMS, both ways: every file listed is
-// there with its hash, and every file there is listed.
+// there with its hash, and every file there is listed. There is one right text
+// for a folder, names in order, so that not an octet of the list is free.
 func (a *audit) sums() (string, error) {
 	found, err := a.hashFolder()
 	if err != nil {
@@ -54,47 +53,52 @@ func (a *audit) sums() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s is missing: this pack was never sealed, or the file was taken away", sumsFile)
 	}
-	if len(text) == 0 || text[len(text)-1] != '\n' {
-		return "", fmt.Errorf("%s is cut off in its last line", sumsFile)
-	}
 	listed := map[string]string{}
-	scanner := bufio.NewScanner(bytes.NewReader(text))
-	for n := 1; scanner.Scan(); n++ {
-		m := sumsLine.FindStringSubmatch(scanner.Text())
-		if m == nil {
-			return "", fmt.Errorf("%s line %d is not a SHA-256 sum and a file name", sumsFile, n)
-		}
-		if _, twice := listed[m[2]]; twice {
-			return "", fmt.Errorf("%s lists %q twice", sumsFile, m[2])
-		}
-		listed[m[2]] = m[1]
+	for line := range strings.Lines(string(text)) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		listed[name] = sum
 	}
 	for _, name := range slices.Sorted(maps.Keys(listed)) {
 		switch got, there := found[name]; {
 		case !there:
-			return "", fmt.Errorf("%q is listed and missing", name)
+			return "", fmt.Errorf("%q is listed in %s and missing", name, sumsFile)
 		case got != listed[name]:
 			return "", fmt.Errorf("%q was changed: its SHA-256 is not the one listed", name)
 		}
 	}
+	var right strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if _, is := listed[name]; !is && name != sumsFile {
 			return "", fmt.Errorf("%q lies in the pack and is not listed", name)
 		}
+		if name != sumsFile {
+			fmt.Fprintf(&right, "%s  %s\n", found[name], name)
+		}
+	}
+	if right.String() != string(text) {
+		return "", fmt.Errorf("%s is not the list of this folder, name by name in order", sumsFile)
 	}
 	return fmt.Sprintf("%d files, none missing, none added", len(listed)), nil
 }
 
 // hashFolder hashes every plain file; anything else in the folder is an error,
-// since a link could show a reader another file than the one that was sealed.
+// since a link could show a reader another file than the one that was sealed. So
+// is an empty folder, which no sum and no seal could cover.
 func (a *audit) hashFolder() (map[string]string, error) {
 	found := map[string]string{}
 	err := filepath.WalkDir(a.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
 		name, err := filepath.Rel(a.dir, path)
 		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			inside, err := os.ReadDir(path)
+			if err == nil && len(inside) == 0 && name != "." {
+				return fmt.Errorf("%q is an empty folder, which belongs to no pack", name)
+			}
 			return err
 		}
 		if !d.Type().IsRegular() {

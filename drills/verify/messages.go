@@ -17,9 +17,9 @@ type pair struct{ a, b policy.EntityID }
 
 // messages checks each message of the pack: its name and hash as the journal
 // has them, its signature by a certificate of the pack, and its MAC where the
-// pack holds the shared secret (exercise keys only). A signature that nothing
-// in the pack can verify is not held against a message of the attacker's; one
-// that can be verified and is wrong is.
+// pack holds the shared secret (exercise keys only). The pack holds a certificate
+// for everyone who signs in it, the intruder of a drill included, so a signature
+// that nothing verifies is a fault.
 func (a *audit) messages() (string, error) {
 	if len(a.entries) == 0 {
 		return "", errGround
@@ -147,6 +147,9 @@ func (a *audit) secrets() (map[pair][]byte, error) {
 	raw, err := a.read(secretsFile)
 	if err != nil {
 		return nil, err
+	}
+	if err := plainJSON(raw); err != nil {
+		return nil, fmt.Errorf("%s: %v", secretsFile, err)
 	}
 	var file struct {
 		Secrets []struct {

@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,6 +39,15 @@ type pack struct {
 	wrongSignature bool // the command is signed by another key
 	noOutcome      bool
 	noSeal         bool
+	neverClosed    bool
+	otherMode      bool // the command is not of mode 8, though the same key signs it
+	signedCount    int  // in the note, where it differs from the entry
+	late           bool // used after the authorisation has ended
+	backwards      bool // the last entry is told for an earlier time
+	falseVerdict   bool // a closing check failed, the outcome says held
+	otherAsked     bool // the question offered other options than the decision says
+	twoVotes       bool // members decided with two votes, the quorum is three
+	strangersKey   bool // keys/record.pub.pem is another key
 }
 
 var (
@@ -54,7 +65,7 @@ type written struct {
 func (p pack) write(t *testing.T) written {
 	t.Helper()
 	dir := t.TempDir()
-	for _, d := range []string{"certs", "crls", "messages", "keys"} {
+	for _, d := range []string{"certs", "messages", "keys"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o755))
 	}
 	key, err := journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
@@ -67,15 +78,26 @@ func (p pack) write(t *testing.T) written {
 		return seq, hash
 	}
 	w := written{dir: dir, key: key.Fingerprint()}
-	add(journal.KindStart, journal.Start{Run: "run-1", Scenario: "S02", RecordKey: key.Fingerprint(), Verifier: key.Verifier()})
+	add(journal.KindStart, journal.Start{Run: "run-1", Scenario: "S02", Epoch: began, RecordKey: key.Fingerprint(), Verifier: key.Verifier()})
+	published := key.Public()
+	if p.strangersKey {
+		published = make([]byte, len(published))
+	}
+	der, err := x509.MarshalPKIXPublicKey(published)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "keys", "record.pub.pem"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644))
 
 	options := []journal.Option{{Name: "required", Opens: "recovery"}, {Name: "not required"}}
 	factors := []journal.Factor{{ID: "evidence", Force: "shall"}, {ID: "others", Force: "may"}}
 	question := int64(1)
 	if !p.noQuestion {
-		question, _ = add(journal.KindQuestion, journal.Question{Decision: "recovery key", Body: "pma", Options: options, Factors: factors})
+		asked := journal.Question{Decision: "recovery key", Body: "pma", Options: options, Factors: factors, Quorum: "3 votes (sample)"}
+		if p.otherAsked {
+			asked.Options = append(asked.Options[:2:2], journal.Option{Name: "adjourn"})
+		}
+		question, _ = add(journal.KindQuestion, asked)
 	}
-	decision := journal.Decision{Decision: "recovery key", Question: question, Options: options, Chosen: "required", Opens: "recovery",
+	decision := journal.Decision{Decision: "recovery key", Body: "pma", Question: question, Options: options, Chosen: "required", Opens: "recovery",
 		Answered: "members", Factors: factors, Assessed: []journal.Assessment{{Factor: "evidence", Finding: "confirmed"}}}
 	if p.silence {
 		decision.Answered = "silence"
@@ -84,7 +106,11 @@ func (p pack) write(t *testing.T) written {
 		decision.Assessed = nil
 	}
 	if p.otherOption {
-		decision.Options = options[1:]
+		decision.Chosen = "required at once"
+	}
+	decision.Votes = []journal.Vote{{Member: "chair", Option: "required"}, {Member: "network", Option: "required"}, {Member: "small", Option: "not required"}}
+	if p.twoVotes {
+		decision.Votes = decision.Votes[:2]
 	}
 	seq, hash := add(journal.KindDecision, decision)
 	w.atDecision = j.Words()
@@ -103,7 +129,13 @@ func (p pack) write(t *testing.T) written {
 		signer, err = journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
 		require.NoError(t, err)
 	}
-	note, err := signer.Note(fmt.Sprintf("authorisation a1\nkey recovery-1\ncount %d\ndecision %s\n", allowed, named))
+	expires := began.Add(time.Hour)
+	if p.late {
+		expires = began.Add(fillingAt / 2)
+	}
+	signedCount := allowed + p.signedCount
+	note, err := signer.Note(fmt.Sprintf("smki custody authorisation\nid a1\nkey recovery-1\nuse cs02b-mode-8\ncount %d\nnot-before %s\nexpires %s\ndecision %s\n",
+		signedCount, began.Format(time.RFC3339), expires.Format(time.RFC3339), named))
 	require.NoError(t, err)
 	if !p.noCustody {
 		given := p.shares
@@ -114,17 +146,22 @@ func (p pack) write(t *testing.T) written {
 		for i := range 5 {
 			shares = append(shares, map[string]any{"custodian": fmt.Sprintf("custodian %d", i+1), "given": i < given})
 		}
-		add(journal.KindCustody, map[string]any{"key": "recovery-1", "authorisation": "a1", "count": allowed, "decision": seq,
-			"decision_hash": named, "note": string(note), "needed": 3, "shares": shares, "opened": true})
+		add(journal.KindCustody, map[string]any{"key": "recovery-1", "authorisation": "a1", "use": "cs02b-mode-8", "count": allowed,
+			"not_before": began, "expires": expires, "decision": seq, "decision_hash": named, "note": string(note), "needed": 3, "shares": shares, "opened": true})
 	}
 	uses := 0
 	if !p.untold {
 		uses = 1
-		add(journal.KindKeyUse, map[string]any{"key": "recovery-1", "number": 1, "digest": digest, "authorisation": "a1", "decision": seq, "decision_hash": named})
+		add(journal.KindKeyUse, map[string]any{"key": "recovery-1", "number": 1, "digest": digest, "authorisation": "a1", "decision": seq, "decision_hash": named, "use": "cs02b-mode-8"})
 	}
 	add(journal.KindMessage, map[string]any{"file": "messages/000001.hex", "sha256": hexSum(message)})
-	if !p.noCustody {
+	if !p.noCustody && !p.neverClosed {
 		add(journal.KindCustody, map[string]any{"key": "recovery-1", "authorisation": "a1", "closed": true, "uses": uses + p.uses})
+	}
+	add(journal.KindClosing, journal.Closing{Check: "chains whole", Held: !p.falseVerdict})
+	if p.backwards {
+		_, _, err := j.Append(journal.KindInject, 0, journal.Inject{As: "mail"})
+		require.NoError(t, err)
 	}
 	if !p.noOutcome {
 		add(journal.KindOutcome, journal.Outcome{Outcome: "finished", Finding: "held"})
@@ -155,7 +192,11 @@ func (p pack) command(t *testing.T, dir string) (file []byte, digest string) {
 	}
 	signed := append([]byte{0x09, 0x01, 0, 0, 0, 0, 0, 0, 0, 7, 0x08}, recovery[:]...)
 	signed = append(append(signed, 0x08), device[:]...)
-	signed = append(signed, 0x00, 0x02, 0x01, 0x08, 0x02, 0x30, 0x00)
+	code := byte(8)
+	if p.otherMode {
+		code = 2
+	}
+	signed = append(signed, 0x00, 0x02, 0x01, code, 0x02, 0x30, 0x00)
 	sum := sha256.Sum256(signed)
 	if p.wrongSignature {
 		key = policytest.NewKey(t)

@@ -82,6 +82,15 @@ func TestBentRecords(t *testing.T) {
 		{"an authorisation by somebody else", pack{strangersNote: true}, "not signed by the record key"},
 		{"the token made more signatures than were told", pack{uses: 1}, "made 2 signatures, the record accounts for 1"},
 		{"a command signed by a stranger's key", pack{wrongSignature: true}, "verifies its signature"},
+		{"a key opened and never closed", pack{neverClosed: true}, "never closed"},
+		{"a command of another mode signed by the Recovery key", pack{otherMode: true, untold: true, noCustody: true}, "no decision accounts for"},
+		{"an authorisation signed for another count", pack{signedCount: 1}, "is not the one that is told"},
+		{"a key used after its time", pack{late: true}, "outside the time of authorisation"},
+		{"an entry told for an earlier time", pack{backwards: true}, "runs backwards"},
+		{"a verdict that its own findings do not bear out", pack{falseVerdict: true}, `its own findings say "not held"`},
+		{"a decision on another question", pack{otherAsked: true}, "is not the one that was asked"},
+		{"fewer votes than the quorum", pack{twoVotes: true}, "2 members voted"},
+		{"a public key that signed nothing, for people with openssl", pack{strangersKey: true}, "is not the key that signed the head"},
 		{"a drill that broke off", pack{noOutcome: true}, "no outcome"},
 		{"a pack that was never sealed", pack{noSeal: true}, "never sealed"},
 	} {
@@ -127,6 +136,37 @@ func TestOneOctetAnywhere(t *testing.T) {
 	require.NoError(t, os.Remove(added))
 	require.NoError(t, os.Symlink("/dev/null", added))
 	require.Contains(t, check(t, w.dir, verify.Options{}).Verdict(), "no plain file")
+	require.NoError(t, os.Remove(added))
+	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "crls"), 0o755))
+	require.Contains(t, check(t, w.dir, verify.Options{}).Verdict(), "empty folder")
+}
+
+// The list of sums has one right form: other line ends or another order would let
+// a tool that is less strict see another list.
+func TestSumsInAnotherForm(t *testing.T) {
+	t.Parallel()
+	w := pack{}.write(t)
+	path := filepath.Join(w.dir, "SHA256SUMS")
+	right, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(right), "\n")
+	for why, text := range map[string]string{
+		"other line ends": strings.ReplaceAll(string(right), "\n", "\r\n"),
+		"another order":   lines[1] + lines[0] + strings.Join(lines[2:], ""),
+		"a line twice":    lines[0] + string(right),
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		require.False(t, check(t, w.dir, verify.Options{}).Intact, why)
+	}
+}
+
+// Two readers of one text must read one thing.
+func TestMemberTwice(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, verify.PlainJSON([]byte(`{"a":[{"b":1},{"b":2}],"c":null}`)))
+	for _, text := range []string{`{"finding":"not held","Finding":"held"}`, `{"a":{"b":1,"b":2}}`, `{"a":1} {}`, `{"a":`, strings.Repeat("[", 100) + strings.Repeat("]", 100)} {
+		require.Error(t, verify.PlainJSON([]byte(text)), text)
+	}
 }
 
 // A change that the changer covers up in SHA256SUMS still breaks the seal.

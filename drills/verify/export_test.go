@@ -1,0 +1,4 @@
+package verify
+
+// PlainJSON is plainJSON for the tests outside.
+var PlainJSON = plainJSON

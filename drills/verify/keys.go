@@ -1,0 +1,217 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"smki.example/policy"
+)
+
+// custody is custodians being asked for a key. Note is the authorisation word
+// for word, signed by the record key.
+type custody struct {
+	Key           string    `json:"key"`
+	Authorisation string    `json:"authorisation"`
+	Use           string    `json:"use"`
+	Count         int       `json:"count"`
+	NotBefore     time.Time `json:"not_before"`
+	Expires       time.Time `json:"expires"`
+	Decision      int64     `json:"decision"`
+	DecisionHash  string    `json:"decision_hash"`
+	Note          string    `json:"note"`
+	Needed        int       `json:"needed"`
+	Shares        []struct {
+		Custodian string `json:"custodian"`
+		Given     bool   `json:"given"`
+	} `json:"shares"`
+	Opened bool `json:"opened"`
+	Closed bool `json:"closed"`
+	Uses   int  `json:"uses"`
+}
+
+type keyUse struct {
+	Key           string `json:"key"`
+	Number        int    `json:"number"`
+	Digest        string `json:"digest"`
+	Authorisation string `json:"authorisation"`
+	Decision      int64  `json:"decision"`
+	DecisionHash  string `json:"decision_hash"`
+	Use           string `json:"use"`
+}
+
+// An opening is a key that custodians opened, and what was done with it.
+type opening struct {
+	custody
+	used   int
+	closed bool
+}
+
+// keyUses matches every signature of a key that only a decision opens: each use
+// stands on an opening that enough custodians gave their shares to, the opening
+// on an authorisation, that on a decision whose answer opens just this key; no
+// more signatures than were allowed; no message of such a key in the pack that
+// stands in no entry.
+func (a *audit) keyUses() (string, error) {
+	if len(a.entries) == 0 {
+		return "", errGround
+	}
+	decided, err := a.allDecisions()
+	if err != nil {
+		return "", err
+	}
+	var start struct {
+		Epoch time.Time `json:"epoch"`
+	}
+	if err := json.Unmarshal(a.entries[0].Body, &start); err != nil {
+		return "", fmt.Errorf("the start cannot be read: %v", err)
+	}
+	openings := map[string]*opening{}
+	digests := map[string]bool{}
+	for _, e := range a.entries {
+		switch e.Kind {
+		case "custody":
+			err = a.takeCustody(e, openings, decided)
+		case "keyuse":
+			err = takeUse(e, start.Epoch.Add(e.at), openings, digests)
+		}
+		if err != nil {
+			return "", fmt.Errorf("entry %d: %v", e.Seq, err)
+		}
+	}
+	for id, o := range openings {
+		if !o.closed {
+			return "", fmt.Errorf("the key %q was opened under %s and never closed: nobody says how often it signed", o.Key, id)
+		}
+	}
+	if err := a.unaccounted(digests); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d signatures under %d authorisations, each with its decision", len(digests), len(openings)), nil
+}
+
+// unaccounted looks for messages of a recovery key that stand in no entry. Such a
+// key is known by its certificate and not by what its messages say: a command of
+// another mode signed by it is a use like any other. The Contingency key has no
+// certificate, so its messages are known by their mode.
+func (a *audit) unaccounted(digests map[string]bool) error {
+	certificates, err := a.loadCertificates()
+	if err != nil {
+		return err
+	}
+	var guarded []*policy.Certificate
+	for _, c := range certificates {
+		if role, is := c.Role(); is && role == policy.RoleRecovery {
+			guarded = append(guarded, c)
+		}
+	}
+	for _, name := range a.named("messages/", ".hex") {
+		m, err := a.loadMessage(name)
+		if err != nil {
+			continue // unreadable ones are the business of another step
+		}
+		byMode := m.cra == craCommand && (m.code == codeRecovery || m.code == codeContingency)
+		if (byMode || signedByAny(m, guarded)) && !digests[hexSum(m.signed)] {
+			return fmt.Errorf("%s bears a signature of a recovery key that no decision accounts for", name)
+		}
+	}
+	return nil
+}
+
+// takeCustody holds an opening against the decision it names, and a closing
+// against the uses that were told.
+func (a *audit) takeCustody(e entry, openings map[string]*opening, decided map[int64]decision) error {
+	var c custody
+	if err := json.Unmarshal(e.Body, &c); err != nil {
+		return err
+	}
+	if c.Closed {
+		o, is := openings[c.Authorisation]
+		switch {
+		case !is || o.closed:
+			return fmt.Errorf("authorisation %q was closed and not open", c.Authorisation)
+		case o.used != c.Uses:
+			return fmt.Errorf("the key %q made %d signatures, the record accounts for %d", c.Key, c.Uses, o.used)
+		}
+		o.closed = true
+		return nil
+	}
+	if !c.Opened {
+		return nil
+	}
+	if _, twice := openings[c.Authorisation]; twice {
+		return fmt.Errorf("authorisation %s opened a key twice", c.Authorisation)
+	}
+	d, is := decided[c.Decision]
+	given := map[string]bool{}
+	for _, s := range c.Shares {
+		if s.Given {
+			given[s.Custodian] = true
+		}
+	}
+	switch {
+	case !is || d.entry.Seq >= e.Seq:
+		return fmt.Errorf("the key %q was opened without a decision before it", c.Key)
+	case d.entry.Hash != c.DecisionHash:
+		return fmt.Errorf("the authorisation names another decision than entry %d", d.entry.Seq)
+	case d.body.Opens == "" || !strings.HasPrefix(c.Key, d.body.Opens):
+		return fmt.Errorf("the decision of entry %d opens %q and not %q", d.entry.Seq, d.body.Opens, c.Key)
+	case c.Needed < 1 || len(given) < c.Needed:
+		return fmt.Errorf("the key %q was opened with %d shares of the %d needed", c.Key, len(given), c.Needed)
+	}
+	if err := a.signedAuthorisation(c); err != nil {
+		return err
+	}
+	openings[c.Authorisation] = &opening{custody: c}
+	return nil
+}
+
+// signedAuthorisation checks that the record key signed the authorisation, and
+// that what was signed is what the entry tells, line by line: there is one right
+// text, and the entry decides it.
+func (a *audit) signedAuthorisation(c custody) error {
+	public, err := a.recordKey()
+	if err != nil {
+		return err
+	}
+	text, err := openNote([]byte(c.Note), public)
+	if err != nil {
+		return fmt.Errorf("authorisation %s is not signed by the record key", c.Authorisation)
+	}
+	want := fmt.Sprintf("smki custody authorisation\nid %s\nkey %s\nuse %s\ncount %d\nnot-before %s\nexpires %s\ndecision %s\n",
+		c.Authorisation, c.Key, c.Use, c.Count, c.NotBefore.UTC().Format(time.RFC3339), c.Expires.UTC().Format(time.RFC3339), c.DecisionHash)
+	if text != want {
+		return fmt.Errorf("authorisation %s, as signed, is not the one that is told", c.Authorisation)
+	}
+	return nil
+}
+
+// takeUse holds one signature, made at a scenario date, against the opening it
+// names.
+func takeUse(e entry, at time.Time, openings map[string]*opening, digests map[string]bool) error {
+	var u keyUse
+	if err := json.Unmarshal(e.Body, &u); err != nil {
+		return err
+	}
+	o, is := openings[u.Authorisation]
+	switch {
+	case !is || o.closed:
+		return fmt.Errorf("the key %q was used and no custodians held it open under authorisation %q", u.Key, u.Authorisation)
+	case o.Key != u.Key || o.Decision != u.Decision || o.DecisionHash != u.DecisionHash || o.Use != u.Use:
+		return fmt.Errorf("the use of %q is not what authorisation %s allows", u.Key, u.Authorisation)
+	case at.Before(o.NotBefore) || at.After(o.Expires):
+		return fmt.Errorf("the key %q was used at %s, outside the time of authorisation %s", u.Key, e.At, u.Authorisation)
+	case digests[u.Digest]:
+		return fmt.Errorf("the signature over %q is told twice", u.Digest)
+	}
+	o.used++
+	digests[u.Digest] = true
+	switch {
+	case u.Number != o.used:
+		return fmt.Errorf("use %d of %q is told as number %d: one is missing", o.used, u.Key, u.Number)
+	case o.used > o.Count:
+		return fmt.Errorf("%d signatures, the authorisation allows %d", o.used, o.Count)
+	}
+	return nil
+}
