@@ -206,7 +206,7 @@ func vacant(dir string) error {
 
 // unfinished says what to do with a home whose making stopped.
 func unfinished(dir string) error {
-	return refused("refused: an smki init stopped half way in %q; no certificate of it was ever given to anybody. Read %s there, remove the folder and run smki init again",
+	return refused("refused: an smki init is at work in %q or stopped half way there; no certificate of it was ever given to anybody. Read %s; if no smki init is running, remove the folder and run it again",
 		dir, filepath.Join(dir, unfinishedFile))
 }
 
@@ -227,7 +227,22 @@ What was signed before it died is in %s/ and in %s.
 
 Keep the folder for the record or remove it, and run smki init again.
 `, where, ceremonyDir, storeFile)
-	return writeWhole(filepath.Join(f.home.dir, unfinishedFile), []byte(text), 0o600)
+	// Made anew and not replaced: of two that begin at once, one goes on.
+	file, err := os.OpenFile(filepath.Join(f.home.dir, unfinishedFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return unfinished(f.home.dir)
+	}
+	if err == nil {
+		_, err = file.WriteString(text)
+		err = errors.Join(err, file.Sync(), file.Close())
+	}
+	if err == nil {
+		err = syncDir(f.home.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("making home %q: %w", f.home.dir, err)
+	}
+	return nil
 }
 
 // stopped adds to an error what to do with the folder.

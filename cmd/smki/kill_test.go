@@ -184,3 +184,40 @@ func TestIssueKilledAtRandom(t *testing.T) {
 	code, _, errs = smki(t, "audit", "verify", "--home", home)
 	require.Equal(t, clikit.Done, code, errs)
 }
+
+// An init is killed at random moments: the folder is then a home, or nothing, or says
+// what to do, and a new one can be made beside it. Of two inits at once, one makes the
+// home.
+func TestInitKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	needSoftHSM(t)
+	for n := range 8 {
+		home := filepath.Join(t.TempDir(), "ca")
+		command := process(t, "init", "--home", home)
+		require.NoError(t, command.Start())
+		timer := time.AfterFunc(time.Duration(50+rand.IntN(60*n+50))*time.Millisecond, func() { _ = command.Process.Kill() })
+		_ = command.Wait()
+		timer.Stop()
+		code, _, errs := smki(t, "list", "--home", home)
+		if code == clikit.Done {
+			continue
+		}
+		code, _, again := smki(t, "init", "--home", home)
+		if code != clikit.Done {
+			require.Equal(t, clikit.Refused, code, again)
+			require.Contains(t, again, "remove the folder", errs)
+			require.NoError(t, os.RemoveAll(home))
+			code, _, errs = smki(t, "init", "--home", home)
+			require.Equal(t, clikit.Done, code, errs)
+		}
+	}
+
+	home := filepath.Join(t.TempDir(), "ca")
+	first, second := process(t, "init", "--home", home), process(t, "init", "--home", home)
+	require.NoError(t, first.Start())
+	require.NoError(t, second.Start())
+	_, _ = first.Wait(), second.Wait()
+	require.ElementsMatch(t, []int{0, 3}, []int{first.ProcessState.ExitCode(), second.ProcessState.ExitCode()}, "%s%s", first.Stderr, second.Stderr)
+	code, _, errs := smki(t, "audit", "verify", "--home", home)
+	require.Equal(t, clikit.Done, code, errs)
+}

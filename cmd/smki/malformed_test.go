@@ -40,7 +40,7 @@ func TestMalformedRequests(t *testing.T) {
 			code, out, errs := smki(t, "issue", "--home", home, "--csr", file, "--type", kind)
 			require.Equal(t, clikit.Refused, code, "%s as %s: %s", name, kind, errs)
 			require.Empty(t, out, name)
-			require.Regexp(t, `^smki: refused: [a-z0-9-]+: [[:print:]…]+\n$`, errs, name)
+			require.Regexp(t, `^smki: refused: [a-z0-9-]+: [[:print:]…]+ \[rule [a-z0-9-]+; [[:print:]]+\]\n$`, errs, name)
 		}
 	}
 	_, after, _ := smki(t, "export", "--home", home, "--out", filepath.Join(t.TempDir(), "after"))
@@ -56,7 +56,7 @@ func malformed(t *testing.T) map[string][]byte {
 	for _, kind := range []string{"device", "organisation"} {
 		der, err := makeRequest(kind, nextEntity())
 		require.NoError(t, err)
-		for n := 0; n < len(der); n += 13 {
+		for n := 0; n < len(der); n += 9 {
 			all[fmt.Sprintf("%s, cut off at %d", kind, n)] = der[:n]
 			changed := bytes.Clone(der)
 			changed[n] ^= 0x20
