@@ -37,13 +37,16 @@ func (d *drill) run(ctx context.Context, decider engine.Decider, answers string)
 	} else if err != nil {
 		return fmt.Errorf("making the folder of the evidence pack: %w", err)
 	}
-	scratch, err := os.MkdirTemp("", "smki-drill-")
+	scratch, err := newScratch()
 	if err != nil {
-		return fmt.Errorf("making the scratch folder: %w", err)
-	}
-	end, err := d.playIn(ctx, scratch, key, decider, answers)
-	if err := errors.Join(err, d.clear(scratch)); err != nil {
 		return err
+	}
+	end, err := d.playIn(ctx, scratch.dir, key, decider, answers)
+	if err := errors.Join(err, scratch.clear(d.c.Bool("keep"))); err != nil {
+		return err
+	}
+	if d.c.Bool("keep") {
+		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", scratch.dir)
 	}
 	return end.print(d)
 }
@@ -161,18 +164,6 @@ func width(out io.Writer) int {
 		}
 	}
 	return 120
-}
-
-// clear removes the drill's tokens and databases, with every key in them.
-func (d *drill) clear(scratch string) error {
-	if d.c.Bool("keep") {
-		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", scratch)
-		return nil
-	}
-	if err := os.RemoveAll(scratch); err != nil {
-		return fmt.Errorf("removing the drill's tokens: %w", err)
-	}
-	return nil
 }
 
 // epochFor is the date that stands for 0:00: early enough for the drill to have

@@ -21,6 +21,7 @@ const reportFile = "report.html"
 // formats are what drill report can write.
 var formats = map[string]func(*report.Report, io.Writer) error{
 	"html": (*report.Report).HTML,
+	"pdf":  (*report.Report).PDF,
 	"csv":  (*report.Report).CSV,
 	"text": func(r *report.Report, w io.Writer) error { return r.Text(w, 120) },
 }
@@ -30,7 +31,7 @@ func reportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "write the after-action report of a record",
 		ArgsUsage: "DIR",
-		Description: `html is one page that prints, csv the timeline, text the closing summary. The report is made from the journal alone; check
+		Description: `html is one page that prints, pdf the same to file, csv the timeline, text the closing summary. The report is made from the journal alone; check
 the record first (drill verify), because a report says what its record says.
 
 --json prints {format, out}.
@@ -39,7 +40,7 @@ Examples:
   drill report packs/monday --format html --out monday.html
   drill report packs/monday --format csv --out -`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "html", Usage: "html, csv or text"},
+			&cli.StringFlag{Name: "format", Value: "html", Usage: "html, pdf, csv or text"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FILE` to write, - for the output; one that is there is replaced"},
 			clikit.JSONFlag(),
 		},
@@ -54,7 +55,7 @@ func writeAReport(c *cli.Context) error {
 	}
 	format := strings.ToLower(c.String("format"))
 	if formats[format] == nil {
-		return clikit.Usagef("drill report: unknown format %q: html, csv or text", c.String("format"))
+		return clikit.Usagef("drill report: unknown format %q: html, pdf, csv or text", c.String("format"))
 	}
 	r, err := loadReport(args[0])
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,6 +41,12 @@ func verifyPack(c *cli.Context) error {
 	args, err := clikit.Arguments(c, "DIR")
 	if err != nil {
 		return err
+	}
+	for _, flag := range []string{"key", "head"} {
+		// An empty value is a variable that nobody set: it must not pass for a check.
+		if c.IsSet(flag) && strings.TrimSpace(c.String(flag)) == "" {
+			return clikit.Usagef("drill verify: --%s was given empty: give what the minutes say, or leave it out", flag)
+		}
 	}
 	result, err := verify.Pack(args[0], verify.Options{Key: c.String("key"), Head: c.String("head")})
 	if err != nil {

@@ -212,6 +212,12 @@ func (r *run) skip(ctx context.Context, step, what, why string) error {
 	return r.tell(ctx, journal.KindSkip, journal.Skip{Step: step, What: what, Why: why})
 }
 
+// ruledOut tells of an entry that was for another course of events. It is no
+// step that anybody left out, so it is not counted.
+func (r *run) ruledOut(ctx context.Context, item *scenario.Item, why string) error {
+	return r.tell(ctx, journal.KindSkip, journal.Skip{Step: item.Step, What: item.String(), Why: why, RuledOut: true})
+}
+
 func (r *run) missed(ctx context.Context, m journal.Missed) error {
 	r.out.Missed++
 	return r.tell(ctx, journal.KindMissed, m)

@@ -38,7 +38,7 @@ func (r *run) happen(ctx context.Context, item *scenario.Item, order int) error 
 			return fmt.Errorf("%s: %w", item.If.Pos, err)
 		}
 		if !held {
-			return r.skip(ctx, item.Step, item.String(), fmt.Sprintf("only if %s: %s", item.If.Source, found))
+			return r.ruledOut(ctx, item, fmt.Sprintf("only if %s: %s", item.If.Source, found))
 		}
 	}
 	return r.event(ctx, item.Step, item.Event)
@@ -84,7 +84,7 @@ func (r *run) condition(ctx context.Context, w *watch) (happened bool, err error
 		}
 		if !held && q.Final() {
 			w.over = true
-			return false, r.skip(ctx, w.item.Step, w.item.String(), fmt.Sprintf("only if %s: %s", q.Source, found))
+			return false, r.ruledOut(ctx, w.item, fmt.Sprintf("only if %s: %s", q.Source, found))
 		}
 		if !held {
 			return false, nil
@@ -119,7 +119,7 @@ func (r *run) limit(ctx context.Context, w *watch) error {
 			return fmt.Errorf("%s: %w", w.item.If.Pos, err)
 		}
 		if !held {
-			return r.skip(ctx, w.item.Step, w.item.String(), fmt.Sprintf("only if %s: %s", w.item.If.Source, found))
+			return r.ruledOut(ctx, w.item, fmt.Sprintf("only if %s: %s", w.item.If.Source, found))
 		}
 	}
 	_, found, err := w.item.When.Holds(r.names())

@@ -148,11 +148,13 @@ type Act struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// Skip is a step that did not come up, and why.
+// Skip is a step that did not come up, and why. RuledOut says that it was for
+// another course of events, so that nobody left it out.
 type Skip struct {
-	Step string `json:"step"`
-	What string `json:"what"`
-	Why  string `json:"why"`
+	Step     string `json:"step"`
+	What     string `json:"what"`
+	Why      string `json:"why"`
+	RuledOut bool   `json:"ruled_out"`
 }
 
 // Missed is a thing that should have happened by a time and did not.

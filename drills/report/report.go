@@ -148,7 +148,9 @@ func (r *Report) take(e journal.Entry) error {
 		var b journal.Skip
 		err = e.Decode(&b)
 		r.Skipped = append(r.Skipped, Told[journal.Skip]{e.At, b})
-		text = fmt.Sprintf("skipped: %s, %s", b.What, b.Why)
+		if !b.RuledOut {
+			text = fmt.Sprintf("skipped: %s, %s", b.What, b.Why)
+		}
 	case journal.KindOutcome:
 		err = e.Decode(&r.Outcome)
 		if err == nil {

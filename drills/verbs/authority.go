@@ -131,7 +131,7 @@ func (w *World) writeAuthorities(a *authority) error {
 			return err
 		}
 	}
-	return w.pack.publicKeyOf("record", w.cfg.Journal.Key().Public())
+	return w.pack.publicKey("record", w.cfg.Journal.Key().Public())
 }
 
 // countedSigner counts what a CA key is asked to sign, so that the closing check

@@ -131,7 +131,8 @@ func (w *World) openRecovery(ctx context.Context, at time.Duration) error {
 		span = openFor
 	}
 	a := custody.Authorisation{
-		ID: fmt.Sprintf("authorisation-%d", c.count), Key: c.label, Use: recoveryUse,
+		// The run stands in the name, so that no vault of another drill takes it.
+		ID: fmt.Sprintf("%s.%d", w.cfg.Journal.RunID(), c.count), Key: c.label, Use: recoveryUse,
 		// Three tries for each device, and not one signature more.
 		Count: attempts * w.fleet.Len(), NotBefore: w.clock.date(at), Expires: w.clock.date(at + span), Decision: decision.DecisionHash,
 	}

@@ -19,11 +19,12 @@ import (
 
 // sampleDevices is how many devices of each kind of outcome, in each campaign,
 // have their messages in the pack in full. The Merkle root of a shard covers all
-// of them.
+// of them. Commands signed with a key that only a decision opens are all there,
+// because each of them must be held against its decision.
 const sampleDevices = 12
 
 // messageSample says the same in the record.
-var messageSample = fmt.Sprintf("a sample: up to %d exchanges of each outcome in each campaign, and of each read-back", sampleDevices)
+var messageSample = fmt.Sprintf("every command of the Recovery key; of the rest a sample: up to %d exchanges of each outcome in each campaign, and of each read-back", sampleDevices)
 
 // A pack is the evidence pack while it is being filled. Whoever can write to the
 // folder can change it until the seal binds every file; afterwards a change shows.
@@ -59,9 +60,7 @@ func (p *pack) write(name string, content []byte) error {
 	return nil
 }
 
-func (p *pack) publicKey(name string, key any) error { return p.publicKeyOf(name, key) }
-
-func (p *pack) publicKeyOf(name string, key any) error {
+func (p *pack) publicKey(name string, key any) error {
 	text, err := publicPEM(key)
 	if err != nil {
 		return err
@@ -124,13 +123,21 @@ func (w *World) recordCertificate(p *party, c *credential, generation int, reque
 
 // sample puts the messages of one exchange into pack and journal, with the
 // device's certificates and the secret of the MACs, if the sample has room for
-// this outcome.
+// this outcome. A command of the Recovery key is put there in any case.
 func (w *World) sample(at time.Duration, x *exchange) error {
-	if !w.pack.wants(x.campaign.name, x.outcome) || x.octets == nil {
+	if x.octets == nil {
 		return nil
 	}
+	messages := [][]byte{x.octets, x.answer}
+	full := w.pack.wants(x.campaign.name, x.outcome)
+	if !full {
+		if x.campaign.party.role != policy.RoleRecovery {
+			return nil
+		}
+		messages = messages[:1]
+	}
 	d := w.fleet.Device(x.device)
-	for _, octets := range [][]byte{x.octets, x.answer} {
+	for _, octets := range messages {
 		if octets == nil {
 			continue
 		}
@@ -142,6 +149,9 @@ func (w *World) sample(at time.Duration, x *exchange) error {
 		if _, err := w.record(journal.KindMessage, at, entry); err != nil {
 			return err
 		}
+	}
+	if !full {
+		return nil
 	}
 	return w.keepDevice(x.device)
 }
