@@ -149,6 +149,9 @@ func (f *founding) run(ctx context.Context) error {
 	if err := vacant(dir); err != nil {
 		return err
 	}
+	if err := f.readCeremony(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making home %q: %w", dir, err)
 	}
@@ -157,7 +160,7 @@ func (f *founding) run(ctx context.Context) error {
 	}
 
 	// 1. Token and ceremony.
-	steps := []func(context.Context) error{f.takeCeremony, f.openToken, f.holdCeremony, f.listAuthorities}
+	steps := []func(context.Context) error{f.openToken, f.holdCeremony, f.listAuthorities}
 	for n, step := range steps {
 		f.progress.Step("making the CA", n, len(steps)+2)
 		if err := step(ctx); err != nil {
@@ -250,8 +253,9 @@ func (f *founding) stopped(err error) error {
 	return fmt.Errorf("making home %q: %w; the folder is no CA: %s in it says what to do", f.home.dir, err, unfinishedFile)
 }
 
-// takeCeremony reads a finished ceremony.
-func (f *founding) takeCeremony(context.Context) (err error) {
+// readCeremony reads a finished ceremony, before anything is made: most mistakes are
+// made in naming it.
+func (f *founding) readCeremony() (err error) {
 	if f.from == "" {
 		return nil
 	}
@@ -260,9 +264,6 @@ func (f *founding) takeCeremony(context.Context) (err error) {
 	}
 	if f.result.Rehearsal {
 		return refused("refused: %q holds a rehearsal, whose keys are gone; run the ceremony", f.from)
-	}
-	if f.home.Token.SoftHSM != "" {
-		return f.copyToken()
 	}
 	return nil
 }
@@ -309,7 +310,13 @@ func private(dir string) error {
 }
 
 func (f *founding) openToken(ctx context.Context) error {
-	if f.home.Token.SoftHSM != "" && f.from == "" {
+	switch {
+	case f.home.Token.SoftHSM == "":
+	case f.from != "":
+		if err := f.copyToken(); err != nil {
+			return err
+		}
+	default:
 		if _, err := softhsm.New(filepath.Join(f.home.dir, tokenDir), "EXERCISE smki"); err != nil {
 			return clikit.With(clikit.Unavailable, err)
 		}
