@@ -2,7 +2,6 @@ package ca
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -20,52 +19,126 @@ const deviceLimit = 100
 // not blocked, has no certificate and is in nobody's hands at this moment, and a
 // device is below its limit. Intents that are open count, because they may become
 // certificates; intents that were written off do not, so that a request whose
-// issuance failed may be sent again.
-func (i *Issuer) admit(ctx context.Context, tx store.Tx, d *draft) error {
-	key := d.intent.Key[:]
-	var blocked sql.NullString
-	var certified, pending []byte
-	var pendingOwner sql.NullString
-	err := tx.QueryRow(ctx, `SELECT
-		(SELECT reason FROM blocked_key WHERE spki = $1),
-		(SELECT serial FROM certificate WHERE spki = $2 LIMIT 1),
-		(SELECT serial FROM intent WHERE spki = $3 AND state = 'open' LIMIT 1),
-		(SELECT owner FROM intent WHERE spki = $4 AND state = 'open' LIMIT 1)`,
-		key, key, key, key).Scan(&blocked, &certified, &pending, &pendingOwner)
+// issuance failed may be sent again. The drafts count among each other, in their
+// order.
+//
+// A draft that may not go on gets its err, which wraps ErrRefused or ErrConflict.
+// The error that admit returns is the database's.
+func (i *Issuer) admit(ctx context.Context, tx store.Tx, drafts []*draft) error {
+	keys, err := standings(ctx, tx, drafts)
 	if err != nil {
-		return fmt.Errorf("looking up the key: %w", err)
+		return fmt.Errorf("looking up the keys: %w", err)
 	}
-	switch {
-	case blocked.Valid:
-		return refuse("key-blocked", "the public key %s is on the block list: %s", d.intent.Key, blocked.String)
-	case certified != nil:
-		return refuse("key-reuse", "the public key already has certificate %q; make a new key pair", serialFrom(certified))
-	case pending != nil:
-		alive, err := i.store.Alive(ctx, store.OwnerID(pendingOwner.String))
-		if err != nil {
+	devices, err := issuedTo(ctx, tx, drafts)
+	if err != nil {
+		return fmt.Errorf("counting the certificates of devices: %w", err)
+	}
+	for _, d := range drafts {
+		key := keys[d.intent.Key]
+		if d.err, err = i.judge(ctx, d, key, devices); err != nil {
 			return err
 		}
+		if d.err == nil {
+			key.pending, key.owner = d.intent.Serial[:], i.lease.ID()
+			if d.profile.Name == policy.ProfileDevice {
+				devices[*d.intent.Entity]++
+			}
+		}
+	}
+	return nil
+}
+
+// judge returns what stands against a draft, if anything does.
+func (i *Issuer) judge(ctx context.Context, d *draft, key *standing, devices map[policy.EntityID]int) (refusal, err error) {
+	switch {
+	case key.blocked:
+		return refuse("key-blocked", "the public key %s is on the block list: %s", d.intent.Key, key.reason), nil
+	case key.certified != nil:
+		return refuse("key-reuse", "the public key already has certificate %q; make a new key pair", serialFrom(key.certified)), nil
+	case key.pending != nil:
+		alive, err := i.store.Alive(ctx, key.owner)
+		if err != nil {
+			return nil, err
+		}
 		if alive {
-			return fmt.Errorf("certificate %q for the same key is being issued: %w; look it up, then try again", serialFrom(pending), ErrConflict)
+			return fmt.Errorf("certificate %q for the same key is being issued: %w; look it up, then try again", serialFrom(key.pending), ErrConflict), nil
 		}
 		// Its owner has died since this CA was opened. Nothing will be made of that
 		// intent any more; it is written off when it is reconciled.
 	}
-	if d.profile.Name != policy.ProfileDevice {
+	if d.profile.Name == policy.ProfileDevice && devices[*d.intent.Entity] >= deviceLimit {
+		return refuse("device-limit", "device %s was already issued %d certificates, and %d is the limit (AppM 2.3.1.8); have the threshold reviewed",
+			d.intent.Entity, devices[*d.intent.Entity], deviceLimit), nil
+	}
+	return nil, nil
+}
+
+// A standing is what the database knows of a key.
+type standing struct {
+	blocked   bool
+	reason    string
+	certified []byte // serial of a certificate
+	pending   []byte // serial of an open intent
+	owner     store.OwnerID
+}
+
+// standings looks up the keys of drafts.
+func standings(ctx context.Context, tx store.Tx, drafts []*draft) (map[KeyHash]*standing, error) {
+	found := make(map[KeyHash]*standing, len(drafts))
+	keys := make([]any, len(drafts))
+	for n, d := range drafts {
+		keys[n] = d.intent.Key[:]
+		found[d.intent.Key] = &standing{}
+	}
+	const query = `SELECT 1, spki, reason, NULL FROM blocked_key WHERE spki IN (?)
+		UNION ALL SELECT 2, spki, '', serial FROM certificate WHERE spki IN (?)
+		UNION ALL SELECT 3, spki, owner, serial FROM intent WHERE state = 'open' AND spki IN (?)`
+	err := lookUp(ctx, tx, query, keys, func(row func(...any) error) error {
+		var what int
+		var spki, serial []byte
+		var text string
+		if err := row(&what, &spki, &text, &serial); err != nil {
+			return err
+		}
+		var key KeyHash
+		copy(key[:], spki)
+		s := found[key]
+		switch what {
+		case 1:
+			s.blocked, s.reason = true, text
+		case 2:
+			s.certified = serial
+		case 3:
+			s.pending, s.owner = serial, store.OwnerID(text)
+		}
 		return nil
+	})
+	return found, err
+}
+
+// issuedTo counts the certificates and open intents of the devices among drafts.
+func issuedTo(ctx context.Context, tx store.Tx, drafts []*draft) (map[policy.EntityID]int, error) {
+	counts := make(map[policy.EntityID]int)
+	var devices []any
+	for _, d := range drafts {
+		if d.profile.Name == policy.ProfileDevice {
+			devices = append(devices, d.intent.Entity[:])
+		}
 	}
-	var count int
-	err = tx.QueryRow(ctx, `SELECT
-		(SELECT COUNT(*) FROM certificate WHERE entity = $1 AND profile = 'device') +
-		(SELECT COUNT(*) FROM intent WHERE entity = $2 AND profile = 'device' AND state = 'open')`,
-		d.intent.Entity[:], d.intent.Entity[:]).Scan(&count)
-	if err != nil {
-		return fmt.Errorf("counting the certificates of device %q: %w", d.intent.Entity, err)
-	}
-	if count >= deviceLimit {
-		return refuse("device-limit", "device %s was already issued %d certificates, and %d is the limit (AppM 2.3.1.8); have the threshold reviewed", d.intent.Entity, count, deviceLimit)
-	}
-	return nil
+	const query = `SELECT entity, COUNT(*) FROM (
+		SELECT entity FROM certificate WHERE profile = 'device' AND entity IN (?)
+		UNION ALL SELECT entity FROM intent WHERE profile = 'device' AND state = 'open' AND entity IN (?)) AS held GROUP BY entity`
+	err := lookUp(ctx, tx, query, devices, func(row func(...any) error) error {
+		var entity []byte
+		var n int
+		if err := row(&entity, &n); err != nil {
+			return err
+		}
+		// An entity in two portions of a look-up is counted in full by each.
+		counts[*entityFrom(entity)] = n
+		return nil
+	})
+	return counts, err
 }
 
 // A KeyBlock puts a key on the block list.

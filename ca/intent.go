@@ -98,15 +98,23 @@ func (in *Intent) item() intentItem {
 // committed, and calls [Issuer.Release] when the intent is settled or lost sight
 // of.
 func (i *Issuer) AddIntent(ctx context.Context, tx store.Tx, in *Intent) error {
-	in.Owner, in.State, in.CreatedAt = i.lease.ID(), StateOpen, i.Now()
-	rand.Read(in.handle[:])
-	// Known as in flight before anybody can see the row, so that a Reconcile of
-	// this Issuer does not take it for forgotten.
+	return i.AddIntents(ctx, tx, []*Intent{in})
+}
+
+// AddIntents is [Issuer.AddIntent] for many.
+func (i *Issuer) AddIntents(ctx context.Context, tx store.Tx, ins []*Intent) error {
+	now := i.Now()
+	// Known as in flight before anybody can see the rows, so that a Reconcile of
+	// this Issuer does not take them for forgotten.
 	i.mu.Lock()
-	i.inFlight[in.handle] = true
+	for _, in := range ins {
+		in.Owner, in.State, in.CreatedAt = i.lease.ID(), StateOpen, now
+		rand.Read(in.handle[:])
+		i.inFlight[in.handle] = true
+	}
 	i.mu.Unlock()
-	if err := insertIntent(ctx, tx, in); err != nil {
-		i.Release(in)
+	if err := insertIntents(ctx, tx, ins); err != nil {
+		i.Release(ins...)
 		return err
 	}
 	return nil
@@ -141,8 +149,39 @@ func (i *Issuer) AuditIntents(ctx context.Context, tx store.Tx, by string, ins .
 	return err
 }
 
+// insertIntents writes the rows and sets their IDs.
+func insertIntents(ctx context.Context, tx store.Tx, ins []*Intent) error {
+	if len(ins) == 1 {
+		return insertIntent(ctx, tx, ins[0])
+	}
+	r := store.Rows{Table: "intent", Key: "id", Columns: []string{"handle", "kind", "issuer", "serial", "number", "profile", "profile_version",
+		"entity", "spki", "tbs", "owner", "state", "cause", "created_at", "settled_at"}}
+	for _, in := range ins {
+		r.Values = append(r.Values, in.row())
+	}
+	ids, err := tx.Insert(ctx, r)
+	if err != nil {
+		return fmt.Errorf("writing intents: %w", err)
+	}
+	for n, in := range ins {
+		in.ID = ids[n]
+	}
+	return nil
+}
+
 func insertIntent(ctx context.Context, tx store.Tx, in *Intent) error {
-	var serial, number, entity, key any
+	err := tx.QueryRow(ctx, `INSERT INTO intent
+		(handle, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id`, in.row()...).Scan(&in.ID)
+	if err != nil {
+		return fmt.Errorf("writing intent: %w", err)
+	}
+	return nil
+}
+
+// row is the intent's columns, without its ID.
+func (in *Intent) row() []any {
+	var serial, number, entity, key, settled any
 	if in.Kind == CertificateIntent {
 		serial, key = in.Serial[:], in.Key[:]
 	} else {
@@ -151,19 +190,13 @@ func insertIntent(ctx context.Context, tx store.Tx, in *Intent) error {
 	if in.Entity != nil {
 		entity = in.Entity[:]
 	}
-	var settled any
 	if !in.SettledAt.IsZero() {
 		settled = in.SettledAt.UnixMicro()
 	}
-	err := tx.QueryRow(ctx, `INSERT INTO intent
-		(handle, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id`,
-		in.handle[:], string(in.Kind), in.Issuer, serial, number, in.Profile, in.ProfileVersion, entity, key, in.TBS,
-		string(in.Owner), string(in.State), in.Cause, in.CreatedAt.UnixMicro(), settled).Scan(&in.ID)
-	if err != nil {
-		return fmt.Errorf("writing intent: %w", err)
+	return []any{
+		in.handle[:], string(in.Kind), in.Issuer, serial, number, in.Profile, int64(in.ProfileVersion), entity, key, in.TBS,
+		string(in.Owner), string(in.State), in.Cause, in.CreatedAt.UnixMicro(), settled,
 	}
-	return nil
 }
 
 // SettleIntent gives an open intent its final state in tx. It reports false, and
@@ -175,6 +208,51 @@ func (i *Issuer) SettleIntent(ctx context.Context, tx store.Tx, in *Intent, to I
 		return false, fmt.Errorf("settling intent %d: %w", in.ID, err)
 	}
 	return n == 1, nil
+}
+
+// SettleIntents is [Issuer.SettleIntent] for many, one report for each.
+func (i *Issuer) SettleIntents(ctx context.Context, tx store.Tx, ins []*Intent, to IntentState, cause string) ([]bool, error) {
+	open := make([]bool, len(ins))
+	if len(ins) == 1 {
+		var err error
+		open[0], err = i.SettleIntent(ctx, tx, ins[0], to, cause)
+		return open, err
+	}
+	// Which are open, by their handles, and then those by their IDs: nobody else
+	// writes between the two.
+	ids := make([]any, len(ins))
+	for n, in := range ins {
+		ids[n] = in.ID
+	}
+	handles := make(map[int64]handle, len(ins))
+	err := lookUp(ctx, tx, `SELECT id, handle FROM intent WHERE state = 'open' AND id IN (?)`, ids, func(row func(...any) error) error {
+		var id int64
+		var b []byte
+		if err := row(&id, &b); err != nil {
+			return err
+		}
+		var h handle
+		copy(h[:], b)
+		handles[id] = h
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("settling intents: %w", err)
+	}
+	ids = ids[:0]
+	for n, in := range ins {
+		if h, there := handles[in.ID]; there && h == in.handle {
+			open[n] = true
+			ids = append(ids, in.ID)
+		}
+	}
+	for _, part := range portions(ids) {
+		args := append([]any{string(to), cause, i.Now().UnixMicro()}, part...)
+		if _, err := tx.Exec(ctx, inList(`UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE state = 'open' AND id IN (?)`, 4, len(part)), args...); err != nil {
+			return nil, fmt.Errorf("settling intents: %w", err)
+		}
+	}
+	return open, nil
 }
 
 const intentColumns = `id, handle, kind, issuer, serial, number, profile, profile_version, entity, spki, tbs, owner, state, cause, created_at, settled_at`

@@ -88,20 +88,19 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 		return err
 	}
 	err := i.store.Write(ctx, func(tx store.Tx) error {
+		if err := i.admit(ctx, tx, drafts); err != nil {
+			return err
+		}
+		var intents []*Intent
 		good := make(map[string][]*Intent) // by requester
 		for _, d := range drafts {
-			err := i.admit(ctx, tx, d)
-			if errors.Is(err, ErrRefused) || errors.Is(err, ErrConflict) {
-				d.err = err
-				continue
+			if d.err == nil {
+				intents = append(intents, &d.intent)
+				good[d.requester] = append(good[d.requester], &d.intent)
 			}
-			if err == nil {
-				err = i.AddIntent(ctx, tx, &d.intent)
-			}
-			if err != nil {
-				return err
-			}
-			good[d.requester] = append(good[d.requester], &d.intent)
+		}
+		if err := i.AddIntents(ctx, tx, intents); err != nil {
+			return err
 		}
 		for _, requester := range slices.Sorted(maps.Keys(good)) {
 			if err := i.AuditIntents(ctx, tx, requester, good[requester]...); err != nil {
@@ -227,24 +226,30 @@ func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*draft) error {
 	now := i.Now()
 	recorded := make(map[string][]intentItem) // by requester
-	for _, d := range signed {
+	intents := make([]*Intent, len(signed))
+	for n, d := range signed {
+		intents[n] = &d.intent
+	}
+	open, err := i.SettleIntents(ctx, tx, intents, StateRecorded, "")
+	if err != nil {
+		return err
+	}
+	var certificates []*Certificate
+	for n, d := range signed {
 		d.certificate.RecordedAt = now
-		open, err := i.SettleIntent(ctx, tx, &d.intent, StateRecorded, "")
-		if err != nil {
-			return err
-		}
-		if !open {
+		if !open[n] {
 			// Somebody took this process for dead and wrote the serial off. It may
 			// stand on a CRL already: the signature must not get out.
 			d.err = &UncertainError{Serial: d.intent.Serial, Step: "recording", Settled: true,
 				Err: errors.New("another process has written the serial off; is the lease file of this one gone?")}
 			continue
 		}
-		if err := insertCertificate(ctx, tx, d.certificate); err != nil {
-			return err
-		}
+		certificates = append(certificates, d.certificate)
 		it := intentItem{ID: d.intent.ID, Issuer: d.intent.Issuer, Serial: d.intent.Serial.String(), Profile: d.intent.Profile}
 		recorded[d.requester] = append(recorded[d.requester], it)
+	}
+	if err := insertCertificates(ctx, tx, certificates); err != nil {
+		return err
 	}
 	for _, requester := range slices.Sorted(maps.Keys(recorded)) {
 		_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindCertificate, At: now, By: requester,

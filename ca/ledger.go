@@ -76,8 +76,38 @@ func newCertificate(cert *policy.Certificate, profile policy.ProfileName, issuer
 	return c, nil
 }
 
-// insertCertificate writes the row and sets its Seq.
+// insertCertificates writes the rows and sets their Seq.
+func insertCertificates(ctx context.Context, tx store.Tx, cs []*Certificate) error {
+	if len(cs) == 1 {
+		return insertCertificate(ctx, tx, cs[0])
+	}
+	r := store.Rows{Table: "certificate", Key: "seq", Columns: []string{"serial", "intent", "issuer", "profile", "entity", "role", "key_usage",
+		"spki", "not_before", "not_after", "status", "requester", "recorded_at", "der"}}
+	for _, c := range cs {
+		r.Values = append(r.Values, c.row())
+	}
+	seqs, err := tx.Insert(ctx, r)
+	if err != nil {
+		return fmt.Errorf("recording certificates: %w", err)
+	}
+	for n, c := range cs {
+		c.Seq = seqs[n]
+	}
+	return nil
+}
+
 func insertCertificate(ctx context.Context, tx store.Tx, c *Certificate) error {
+	err := tx.QueryRow(ctx, `INSERT INTO certificate
+		(serial, intent, issuer, profile, entity, role, key_usage, spki, not_before, not_after, status, requester, recorded_at, der)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING seq`, c.row()...).Scan(&c.Seq)
+	if err != nil {
+		return fmt.Errorf("recording certificate %q: %w", c.Serial, err)
+	}
+	return nil
+}
+
+// row is the certificate's columns, without its Seq.
+func (c *Certificate) row() []any {
 	var entity, role any
 	if c.Entity != nil {
 		entity = c.Entity[:]
@@ -85,15 +115,10 @@ func insertCertificate(ctx context.Context, tx store.Tx, c *Certificate) error {
 	if c.Role != nil {
 		role = int64(*c.Role)
 	}
-	err := tx.QueryRow(ctx, `INSERT INTO certificate
-		(serial, intent, issuer, profile, entity, role, key_usage, spki, not_before, not_after, status, requester, recorded_at, der)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING seq`,
+	return []any{
 		c.Serial[:], c.Intent, c.Issuer, string(c.Profile), entity, role, int64(c.Usage), c.Key[:],
-		c.NotBefore.UnixMicro(), c.NotAfter.UnixMicro(), string(c.Status), c.Requester, c.RecordedAt.UnixMicro(), c.DER).Scan(&c.Seq)
-	if err != nil {
-		return fmt.Errorf("recording certificate %q: %w", c.Serial, err)
+		c.NotBefore.UnixMicro(), c.NotAfter.UnixMicro(), string(c.Status), c.Requester, c.RecordedAt.UnixMicro(), c.DER,
 	}
-	return nil
 }
 
 // SetStatus changes the Repository status of a certificate in tx, for package

@@ -29,6 +29,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -91,11 +92,14 @@ func Append(ctx context.Context, tx store.Tx, e Event) (Record, error) {
 	if _, err := tx.Exec(ctx, `INSERT INTO audit_record (seq, kind, line) VALUES ($1, $2, $3)`, r.Seq, string(r.Kind), r.Line); err != nil {
 		return Record{}, fmt.Errorf("appending audit record %d: %w", r.Seq, err)
 	}
+	// One hash, and one more for each subtree that the record completes.
 	first := tlog.StoredHashIndex(0, r.Seq)
+	var args []any
 	for i, h := range hashes {
-		if _, err := tx.Exec(ctx, `INSERT INTO audit_hash (position, hash) VALUES ($1, $2)`, first+int64(i), h[:]); err != nil {
-			return Record{}, fmt.Errorf("appending audit record %d: storing its hash: %w", r.Seq, err)
-		}
+		args = append(args, first+int64(i), h[:])
+	}
+	if _, err := tx.Exec(ctx, insertHashes(len(hashes)), args...); err != nil {
+		return Record{}, fmt.Errorf("appending audit record %d: storing its hash: %w", r.Seq, err)
 	}
 	return r, nil
 }
@@ -128,15 +132,58 @@ type stored struct {
 }
 
 func (s stored) ReadHashes(positions []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(positions))
+	if len(positions) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(positions))
 	for i, position := range positions {
+		args[i] = position
+	}
+	rows, err := s.tx.Query(s.ctx, selectHashes(len(positions)), args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading stored hashes: %w", err)
+	}
+	defer rows.Close()
+	found := make(map[int64]tlog.Hash, len(positions))
+	for rows.Next() {
+		var position int64
 		var b []byte
-		if err := s.tx.QueryRow(s.ctx, `SELECT hash FROM audit_hash WHERE position = $1`, position).Scan(&b); err != nil {
-			return nil, fmt.Errorf("reading stored hash %d: %w", position, err)
+		if err := rows.Scan(&position, &b); err != nil {
+			return nil, fmt.Errorf("reading stored hashes: %w", err)
 		}
-		if copy(hashes[i][:], b) != tlog.HashSize || len(b) != tlog.HashSize {
+		if len(b) != tlog.HashSize {
 			return nil, fmt.Errorf("reading stored hash %d: it has %d octets", position, len(b))
 		}
+		found[position] = tlog.Hash(b)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading stored hashes: %w", err)
+	}
+	hashes := make([]tlog.Hash, len(positions))
+	for i, position := range positions {
+		h, there := found[position]
+		if !there {
+			return nil, fmt.Errorf("reading stored hash %d: it is not there", position)
+		}
+		hashes[i] = h
 	}
 	return hashes, nil
+}
+
+// A tree of a million million records has forty levels, which is how many texts
+// these two make at most.
+func selectHashes(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("$%d", i+1))
+	}
+	return `SELECT position, hash FROM audit_hash WHERE position IN (` + strings.Join(list, ", ") + `)`
+}
+
+func insertHashes(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("($%d, $%d)", 2*i+1, 2*i+2))
+	}
+	return `INSERT INTO audit_hash (position, hash) VALUES ` + strings.Join(list, ", ")
 }

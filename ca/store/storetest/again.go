@@ -41,6 +41,10 @@ func Again(t *testing.T) {
 			args = append(args, name+"="+value)
 		}
 	}
+	if flag.Lookup("rapid.checks") != nil {
+		// A property needs a database for each check, and the first run had enough.
+		args = append(args, "-rapid.checks=5")
+	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), onPostgres+"="+s.address("postgres"))
 	out, err := cmd.CombinedOutput()

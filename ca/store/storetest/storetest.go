@@ -38,6 +38,8 @@ func Run(t *testing.T, fresh func(t testing.TB) string) {
 		"a lease is alive until it is released, everywhere": testLease,
 		"a closed store says so":                            testClosed,
 		"opening again finds the tables as they were":       testReopen,
+		"many rows go in at once, or none":                  testInsert,
+		"a statement that failed quietly costs its write":   testSwallowed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -314,4 +316,105 @@ func testClosed(t *testing.T, url string) {
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, s.Write(t.Context(), insert(t.Context(), 1)), store.ErrClosed)
 	require.Error(t, s.Read(t.Context(), func(store.Tx) error { return nil }))
+}
+
+func testInsert(t *testing.T, url string) {
+	s := open(t, url, nil)
+	many := func(first, n int) store.Rows {
+		r := store.Rows{Table: "storetest", Columns: []string{"n", "note"}}
+		for k := first; k < first+n; k++ {
+			r.Values = append(r.Values, []any{k, fmt.Sprint("row ", k)})
+		}
+		return r
+	}
+	add := func(r store.Rows) error {
+		return s.Write(t.Context(), func(tx store.Tx) error {
+			numbers, err := tx.Insert(t.Context(), r)
+			require.Empty(t, numbers)
+			return err
+		})
+	}
+	require.NoError(t, add(many(0, 1217)))
+	require.Equal(t, 1217, count(t, s))
+	require.NoError(t, add(store.Rows{Table: "storetest", Columns: []string{"n", "note"}}), "no rows are no rows")
+	require.Error(t, add(many(1200, 100)), "row 1200 is there")
+	require.Equal(t, 1217, count(t, s))
+	require.NoError(t, add(many(1217, 3)), "the next one goes through")
+
+	// Rows of a table that numbers them, before and after rows that it numbers itself.
+	one := func(tx store.Tx) (seq int64, err error) {
+		err = tx.QueryRow(t.Context(), `INSERT INTO revocation (serial, issuer, reason, revoked_at, revoked_by, on_crl, recorded_at)
+			VALUES ($1, 'x', 1, 0, 'x', $2, 0) RETURNING seq`, []byte{0}, true).Scan(&seq)
+		return seq, err
+	}
+	require.NoError(t, s.Write(t.Context(), func(tx store.Tx) error {
+		first, err := one(tx)
+		if err != nil {
+			return err
+		}
+		r := store.Rows{Table: "revocation", Key: "seq", Columns: []string{"serial", "issuer", "reason", "revoked_at", "revoked_by", "on_crl", "recorded_at"}}
+		for k := range 120 {
+			r.Values = append(r.Values, []any{[]byte{1, byte(k)}, "x", int64(1), int64(0), "x", true, int64(0)})
+		}
+		numbers, err := tx.Insert(t.Context(), r)
+		if err != nil {
+			return err
+		}
+		require.Len(t, numbers, 120)
+		last := first
+		for k, number := range numbers {
+			require.Greater(t, number, last, "in their order")
+			last = number
+			var serial []byte
+			if err := tx.QueryRow(t.Context(), `SELECT serial FROM revocation WHERE seq = $1`, number).Scan(&serial); err != nil {
+				return err
+			}
+			require.Equal(t, []byte{1, byte(k)}, serial)
+		}
+		var next int64
+		err = tx.QueryRow(t.Context(), `INSERT INTO revocation (serial, issuer, reason, revoked_at, revoked_by, on_crl, recorded_at)
+			VALUES ($1, 'x', 1, 0, 'x', $2, 0) RETURNING seq`, []byte{2}, false).Scan(&next)
+		require.Greater(t, next, last)
+		return err
+	}))
+	require.Error(t, s.Read(t.Context(), func(tx store.Tx) error {
+		_, err := tx.Insert(t.Context(), many(5000, 1))
+		return err
+	}))
+}
+
+// A function that keeps a statement's error to itself breaks its contract. Its
+// neighbours must not pay for it.
+func testSwallowed(t *testing.T, url string) {
+	s := open(t, url, nil)
+	require.NoError(t, s.Write(t.Context(), insert(t.Context(), 0)))
+	var held, done sync.WaitGroup
+	held.Add(1)
+	done.Go(func() {
+		_ = s.Write(t.Context(), func(store.Tx) error { held.Wait(); return nil })
+	})
+	errs := make([]error, 4)
+	var coming sync.WaitGroup
+	for n := range errs {
+		coming.Add(1)
+		done.Go(func() {
+			coming.Done()
+			errs[n] = s.Write(t.Context(), func(tx store.Tx) error {
+				if n == 2 {
+					_ = insert(t.Context(), 0)(tx) // is there
+					return nil
+				}
+				return insert(t.Context(), 10+n)(tx)
+			})
+		})
+	}
+	coming.Wait()
+	held.Done()
+	done.Wait()
+	for n, err := range errs {
+		if n != 2 {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, 4, count(t, s))
 }
