@@ -2,6 +2,7 @@ package iki
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/cloudflare/cfssl/signer/local"
-
-	"crypto/x509"
 
 	"smki.example/ca"
 	"smki.example/ca/store"
