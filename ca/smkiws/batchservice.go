@@ -210,7 +210,9 @@ func (s *Service) outcomes(ctx context.Context, batch, after int64) ([]outcome, 
 }
 
 func itemsIn(ctx context.Context, tx store.Tx, batch, after int64) ([]outcome, error) {
-	rows, err := tx.Query(ctx, `SELECT item, name, status, code, detail, serial FROM smkiws_item WHERE batch = $1 AND item > $2 ORDER BY item LIMIT 500`, batch, after) // outcomesPage
+	rows, err := tx.Query(ctx, `SELECT smkiws_item.item, name, status, code, detail, serial FROM smkiws_item
+		JOIN smkiws_outcome ON smkiws_outcome.batch = smkiws_item.batch AND smkiws_outcome.item = smkiws_item.item
+		WHERE smkiws_item.batch = $1 AND smkiws_item.item > $2 ORDER BY smkiws_item.item LIMIT 500`, batch, after) // outcomesPage
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,8 @@ func (s *Service) claimIn(ctx context.Context, tx store.Tx, sh *shard, now time.
 			return err
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT item, csr FROM smkiws_item WHERE batch = $1 AND item > $2 AND item <= $3 AND status = '' ORDER BY item`,
+	rows, err := tx.Query(ctx, `SELECT item, csr FROM smkiws_item WHERE batch = $1 AND item > $2 AND item <= $3
+		AND NOT EXISTS (SELECT 1 FROM smkiws_outcome WHERE smkiws_outcome.batch = smkiws_item.batch AND smkiws_outcome.item = smkiws_item.item) ORDER BY item`,
 		sh.batch.ID, (sh.number-1)*shardSize, sh.number*shardSize)
 	if err != nil {
 		return err
@@ -230,7 +231,7 @@ func (s *Service) find(ctx context.Context, sh *shard, w *work) (*ca.Certificate
 		free := false
 		err := s.store.Read(ctx, func(tx store.Tx) error {
 			var n int64
-			err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM smkiws_item WHERE serial = $1`, c.Serial[:]).Scan(&n)
+			err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM smkiws_outcome WHERE serial = $1`, c.Serial[:]).Scan(&n)
 			free = n == 0
 			return err
 		})
@@ -263,21 +264,20 @@ func (s *Service) settle(ctx context.Context, sh *shard, stopped bool) error {
 		}
 		last := int(sh.attempts)+1 >= s.limits.Attempts && !stopped
 		left := false
+		outcomes := store.Rows{Table: "smkiws_outcome", Columns: outcomeColumns}
 		for _, w := range sh.items {
 			switch {
 			case w.certificate != nil:
-				_, err = tx.Exec(ctx, `UPDATE smkiws_item SET csr = NULL, status = 'SUCCESS', serial = $1 WHERE batch = $2 AND item = $3`,
-					w.certificate.Serial[:], sh.batch.ID, w.item)
+				outcomes.Values = append(outcomes.Values, []any{sh.batch.ID, w.item, "SUCCESS", "", "", w.certificate.Serial[:]})
 			case w.failure == nil || w.failure.ours && !last:
 				left = true
 			default:
 				v := s.checks.named(w.failure.check).Item
-				_, err = tx.Exec(ctx, `UPDATE smkiws_item SET csr = NULL, status = $1, code = $2, detail = $3 WHERE batch = $4 AND item = $5`,
-					v.Status, v.Code, w.failure.detail, sh.batch.ID, w.item)
+				outcomes.Values = append(outcomes.Values, []any{sh.batch.ID, w.item, v.Status, v.Code, w.failure.detail, nil})
 			}
-			if err != nil {
-				return err
-			}
+		}
+		if err := insert(ctx, tx, outcomes); err != nil {
+			return err
 		}
 		if left && stopped {
 			_, err := tx.Exec(ctx, `UPDATE smkiws_shard SET owner = '' WHERE batch = $1 AND shard = $2`, sh.batch.ID, sh.number)

@@ -37,7 +37,7 @@ func (s *Service) parseOne(ctx context.Context) (bool, error) {
 				return err
 			}
 			// What an interrupted parse has left is not trusted.
-			if _, err := tx.Exec(ctx, `DELETE FROM smkiws_item WHERE batch = $1`, o.batch); err != nil {
+			if err := forget(ctx, tx, o.batch); err != nil {
 				return err
 			}
 			b, err = scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE id = $1`, o.batch))
@@ -100,17 +100,19 @@ func (s *Service) parse(ctx context.Context, b Batch) error {
 			return err
 		}
 		if !intact || in.total != b.Items {
-			if _, err := tx.Exec(ctx, `DELETE FROM smkiws_item WHERE batch = $1`, b.ID); err != nil {
+			if err := forget(ctx, tx, b.ID); err != nil {
 				return err
 			}
 			why := fmt.Sprintf("the octets at parsing have SHA-256 %s", hex.EncodeToString(digest.Sum(nil)))
 			s.logger.Error("batch tampered with", "batch", b.ID, "party", b.Party, "reason", why)
 			return s.moveIn(ctx, tx, &batch, Tampered, "ca", why)
 		}
+		shards := store.Rows{Table: "smkiws_shard", Columns: []string{"batch", "shard"}}
 		for shard := 1; (shard-1)*shardSize < in.total; shard++ {
-			if _, err := tx.Exec(ctx, `INSERT INTO smkiws_shard (batch, shard) VALUES ($1, $2)`, b.ID, shard); err != nil {
-				return err
-			}
+			shards.Values = append(shards.Values, []any{b.ID, int64(shard)})
+		}
+		if err := insert(ctx, tx, shards); err != nil {
+			return err
 		}
 		return s.moveIn(ctx, tx, &batch, Queued, "ca", "")
 	})
@@ -170,18 +172,18 @@ func (w *itemWriter) flush(ctx context.Context) error {
 		if err := s.holdsBatch(ctx, tx, w.batch.ID); err != nil {
 			return err
 		}
+		items := store.Rows{Table: "smkiws_item", Columns: []string{"batch", "item", "name", "csr"}}
+		outcomes := store.Rows{Table: "smkiws_outcome", Columns: outcomeColumns}
 		for n, it := range w.waiting {
-			status, code, detail := "", "", ""
+			number := int64(w.total + n + 1)
+			var csr any = it.DER
 			if it.Err != nil {
-				status, code, detail = unreadable.Status, unreadable.Code, it.Err.Error()
+				csr = nil
+				outcomes.Values = append(outcomes.Values, []any{w.batch.ID, number, unreadable.Status, unreadable.Code, it.Err.Error(), nil})
 			}
-			_, err := tx.Exec(ctx, `INSERT INTO smkiws_item (batch, item, name, csr, status, code, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-				w.batch.ID, w.total+n+1, it.Name, it.DER, status, code, detail)
-			if err != nil {
-				return err
-			}
+			items.Values = append(items.Values, []any{w.batch.ID, number, it.Name, csr})
 		}
-		return nil
+		return insert(ctx, tx, items, outcomes)
 	})
 	if err != nil {
 		return &outage{err}
@@ -189,4 +191,29 @@ func (w *itemWriter) flush(ctx context.Context) error {
 	w.total += len(w.waiting)
 	w.waiting = w.waiting[:0]
 	return s.at("items-written")
+}
+
+var outcomeColumns = []string{"batch", "item", "status", "code", "detail", "serial"}
+
+// insert adds rows to their tables.
+func insert(ctx context.Context, tx store.Tx, tables ...store.Rows) error {
+	for _, rows := range tables {
+		if len(rows.Values) == 0 {
+			continue
+		}
+		if _, err := tx.Insert(ctx, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget removes what was parsed of a batch.
+func forget(ctx context.Context, tx store.Tx, batch int64) error {
+	for _, statement := range []string{`DELETE FROM smkiws_outcome WHERE batch = $1`, `DELETE FROM smkiws_item WHERE batch = $1`, `DELETE FROM smkiws_shard WHERE batch = $1`} {
+		if _, err := tx.Exec(ctx, statement, batch); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -116,8 +116,8 @@ func (s *Service) insertIn(ctx context.Context, tx store.Tx, b *Batch) error {
 	if b.Excess {
 		excess = 1
 	}
-	err := tx.QueryRow(ctx, `INSERT INTO smkiws_batch (channel, party, requester, name, state, upload, digest, octets, items, excess, submitted_at)
-		VALUES ($1, $2, $3, $4, 'PENDING', $5, $6, $7, $8, $9, $10) RETURNING id`,
+	err := tx.QueryRow(ctx, `INSERT INTO smkiws_batch (id, channel, party, requester, name, state, upload, digest, octets, items, excess, submitted_at)
+		VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM smkiws_batch), $1, $2, $3, $4, 'PENDING', $5, $6, $7, $8, $9, $10) RETURNING id`,
 		string(b.Channel), b.Party, b.Requester, b.Name, b.upload, b.Digest[:], b.Octets, b.Items, excess, b.SubmittedAt.UnixMicro()).Scan(&b.ID)
 	if err != nil {
 		return err

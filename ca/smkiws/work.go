@@ -217,10 +217,8 @@ func (s *Service) Purge(ctx context.Context) error {
 			return err
 		}
 		for _, b := range batches {
-			for _, statement := range []string{`DELETE FROM smkiws_item WHERE batch = $1`, `DELETE FROM smkiws_shard WHERE batch = $1`} {
-				if _, err := tx.Exec(ctx, statement, b.ID); err != nil {
-					return err
-				}
+			if err := forget(ctx, tx, b.ID); err != nil {
+				return err
 			}
 			if _, err := tx.Exec(ctx, `DELETE FROM smkiws_upload WHERE upload = $1`, b.upload); err != nil {
 				return err
