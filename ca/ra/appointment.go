@@ -118,7 +118,7 @@ func (d WithdrawOfficer) Act() Act {
 func (d WithdrawOfficer) Subject() string { return "officer/" + string(d.Officer) }
 
 func (d WithdrawOfficer) Words() string {
-	return fmt.Sprintf("Withdraw officer %q for good: %s.", d.Officer, d.Why)
+	return fmt.Sprintf("Withdraw officer %q for good: %q.", d.Officer, d.Why)
 }
 
 func (d WithdrawOfficer) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {
@@ -220,7 +220,7 @@ func (d WithdrawCredential) Act() Act        { return ActWithdrawCredential }
 func (d WithdrawCredential) Subject() string { return "credential/" + d.Serial.String() }
 
 func (d WithdrawCredential) Words() string {
-	return fmt.Sprintf("Let the IKI certificate with serial number %s count no more: %s.", d.Serial, d.Why)
+	return fmt.Sprintf("Let the IKI certificate with serial number %s count no more: %q.", d.Serial, d.Why)
 }
 
 func (d WithdrawCredential) complete(ctx context.Context, tx store.Tx, _ *Registry) (Deed, facts, error) {

@@ -147,6 +147,7 @@ func (r *Registry) bind(ctx context.Context, tx store.Tx, d Deed) (*bound, error
 	if deed, err := canonical(again, ""); err != nil || !bytes.Equal(deed, b.Deed) {
 		return nil, fmt.Errorf("writing down %q: %w", b.Act, refuse("text", "the deed does not read back as it was written"))
 	}
+	b.deed = again
 	b.hash = sha256.Sum256(b.bytes)
 	return b, nil
 }

@@ -113,7 +113,7 @@ func (d WithdrawParty) Act() Act        { return ActWithdrawParty }
 func (d WithdrawParty) Subject() string { return "party/" + string(d.Party) }
 
 func (d WithdrawParty) Words() string {
-	return fmt.Sprintf("Withdraw party %q for good, with all its officers: %s. Its certificates are not revoked by this.", d.Party, d.Why)
+	return fmt.Sprintf("Withdraw party %q for good, with all its officers: %q. Its certificates are not revoked by this.", d.Party, d.Why)
 }
 
 func (d WithdrawParty) complete(ctx context.Context, tx store.Tx, _ *Registry) (Deed, facts, error) {
@@ -184,7 +184,7 @@ func (d ReleaseIdentifiers) Act() Act        { return ActReleaseIdentifiers }
 func (d ReleaseIdentifiers) Subject() string { return "identifiers/" + d.Range.First.Hex() }
 
 func (d ReleaseIdentifiers) Words() string {
-	return fmt.Sprintf("Record that EUI-64 %s belongs to party %q no more: %s.", d.Range, d.Party, d.Why)
+	return fmt.Sprintf("Record that EUI-64 %s belongs to party %q no more: %q.", d.Range, d.Party, d.Why)
 }
 
 func (d ReleaseIdentifiers) complete(ctx context.Context, tx store.Tx, _ *Registry) (Deed, facts, error) {

@@ -50,7 +50,7 @@ type Check struct {
 	Passed   bool      `json:"passed"`
 	Evidence string    `json:"evidence"`
 	By       OfficerID `json:"by"`
-	Person   PersonID  `json:"-"`
+	Person   PersonID  `json:"person"`
 	At       time.Time `json:"at"`
 }
 
@@ -261,7 +261,7 @@ func (d IssueCertificate) Subject() string { return fmt.Sprintf("request/%d", d.
 func (d IssueCertificate) Words() string {
 	checks := make([]string, 0, len(d.Checks))
 	for _, c := range d.Checks {
-		checks = append(checks, fmt.Sprintf("%s by %s (%s)", c.Kind, c.By, c.Evidence))
+		checks = append(checks, fmt.Sprintf("%s by %s (%q)", c.Kind, c.By, c.Evidence))
 	}
 	return fmt.Sprintf("Issue an Organisation Certificate to party %q: common name %q, Remote Party Role %s, EUI-64 %s, key usage %s, public key SHA-256 %s, on request %d asked by %q. Identity checks: %s.",
 		d.Party, d.CN, d.Role, d.Entity, d.Usage, d.Key, d.Request, d.Asker, strings.Join(checks, "; "))

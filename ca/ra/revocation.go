@@ -266,7 +266,7 @@ func (d DeferRevocation) Act() Act        { return ActDeferRevocation }
 func (d DeferRevocation) Subject() string { return fmt.Sprintf("revocation/%d", d.Request) }
 
 func (d DeferRevocation) Words() string {
-	return fmt.Sprintf("Do not revoke on revocation request %d before %s: the SMKI PMA delays it (decision %q): %s. Until then the certificates stay in use.", d.Request, d.Until, d.Decision, d.Why)
+	return fmt.Sprintf("Do not revoke on revocation request %d before %s: the SMKI PMA delays it (decision %q): %q. Until then the certificates stay in use.", d.Request, d.Until, d.Decision, d.Why)
 }
 
 func (d DeferRevocation) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {
@@ -332,7 +332,7 @@ func (d WithdrawRevocation) Act() Act        { return ActWithdrawRevocation }
 func (d WithdrawRevocation) Subject() string { return fmt.Sprintf("revocation/%d", d.Request) }
 
 func (d WithdrawRevocation) Words() string {
-	return fmt.Sprintf("End revocation request %d without revoking anything: %s.", d.Request, d.Why)
+	return fmt.Sprintf("End revocation request %d without revoking anything: %q.", d.Request, d.Why)
 }
 
 func (d WithdrawRevocation) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {
@@ -381,7 +381,7 @@ func (d ExecuteRevocation) Words() string {
 	}
 	emergency := ""
 	if d.Emergency {
-		emergency = fmt.Sprintf(" THE REQUEST IS NOT AUTHENTICATED; emergency: %s. The SMKI PMA must be told.", d.Why)
+		emergency = fmt.Sprintf(" THE REQUEST IS NOT AUTHENTICATED; emergency: %q. The SMKI PMA must be told.", d.Why)
 	}
 	return fmt.Sprintf("Revoke %d certificates for good, reason %s, on revocation request %d.%s Certificates: %s.", len(d.Serials), d.Reason, d.Request, emergency, strings.Join(list, "; "))
 }

@@ -223,7 +223,8 @@ func DefaultTable() *Table {
 }
 
 // ParseTable reads a table strictly: an unknown key, a cell that is missing, and a
-// rule that would let one person do what needs two is an error that says where.
+// cell that asks for a second person where nobody could be one is an error that says
+// where. Whether an act needs two persons at all is the table's to say.
 func ParseTable(file string, b []byte) (*Table, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -246,8 +247,16 @@ func (t *Table) check() error {
 	if t.Version < 1 {
 		complain("version: want 1 or more")
 	}
+	marked := func(what, mark string) {
+		if !slices.Contains([]string{"S", "T", "I", "K"}, mark) {
+			complain("%s: mark: want S, T, I or K", what)
+		}
+	}
+	marked("table", t.Mark)
+	marked("eligibility", t.L316.Mark)
 	for _, role := range Roles() {
 		rule, ok := t.Roles[role]
+		marked("roles: "+string(role), rule.Mark)
 		if !ok || (rule.Side != SideParty && rule.Side != SideRA) {
 			complain("roles: %q: want a row with side party or ra", role)
 		}
@@ -261,6 +270,7 @@ func (t *Table) check() error {
 			complain("acts: no row for %q", act)
 			continue
 		}
+		marked("acts: "+string(act), rule.Mark)
 		t.checkRule(act, rule, complain)
 	}
 	if len(t.Acts) != len(Acts()) {
