@@ -61,35 +61,71 @@ func CheckPath(leaf *Certificate, path []*Certificate, anchor TrustAnchor, o Pat
 	if anchor.PublicKey == nil || anchor.KeyID != KeyIDOf(anchor.PublicKey) {
 		return fmt.Errorf("checking the path of %s: the anchor has no key, or one that is not of its key identifier %s: %w", leaf.label(), anchor.KeyID, ErrNoTrustAnchor)
 	}
-	policies := o.Policies
-	current, below := leaf, 0 // below: authorities between current and the leaf
-	for range len(path) + 1 {
-		var err error
-		if policies, err = checkOnPath(current, policies, o); err != nil {
-			return err
-		}
-		if current.AuthorityKeyID.IsZero() {
-			return checkWithoutAuthority(current, anchor)
-		}
-		if anchor.issued(current) {
-			return checkSigned(current, anchor.PublicKey)
-		}
-		issuer := issuerOf(current, path)
-		if issuer == nil {
-			return fmt.Errorf("checking the path of %s: its issuer %s, key %s, is neither on the path nor the anchor %s: %w", current.label(), current.Issuer, current.AuthorityKeyID, anchor.KeyID, ErrNoTrustAnchor)
-		}
-		if err := checkSigned(current, issuer.PublicKey); err != nil {
-			return err
-		}
-		if !issuer.IsCA || issuer.Usage&UsageCertSign == 0 {
-			return badCertificate(issuer.label(), "it is not an authority that may sign certificates")
-		}
-		if issuer.PathLen >= 0 && below > issuer.PathLen {
-			return badCertificate(issuer.label(), fmt.Sprintf("its pathLen is %d and there are %d authorities below it", issuer.PathLen, below))
-		}
-		current, below = issuer, below+1
+	c := climb{path: path, anchor: anchor, options: o, left: maxSteps}
+	return c.from(leaf, o.Policies, 0)
+}
+
+// maxSteps bounds how many certificates one check looks at, against a path that
+// was made to have many ways through it. A device is sent one to three.
+const maxSteps = 64
+
+// A climb is one search for a way to the anchor.
+type climb struct {
+	path    []*Certificate
+	anchor  TrustAnchor
+	options PathOptions
+	left    int
+}
+
+// from checks current and climbs to its issuer. A certificate may be there twice
+// with the same name and key, since an authority can be renewed in place: each is
+// tried, and the reason that is told is that of the first. below counts the
+// authorities between current and the leaf.
+func (c *climb) from(current *Certificate, policies []asn1.ObjectIdentifier, below int) error {
+	if c.left--; c.left < 0 || below > len(c.path) {
+		return fmt.Errorf("checking the path of %s: it goes in a circle and never reaches the anchor %s: %w", current.label(), c.anchor.KeyID, ErrNoTrustAnchor)
 	}
-	return fmt.Errorf("checking the path of %s: it goes in a circle and never reaches the anchor %s: %w", leaf.label(), anchor.KeyID, ErrNoTrustAnchor)
+	policies, err := checkOnPath(current, policies, c.options)
+	if err != nil {
+		return err
+	}
+	if current.AuthorityKeyID.IsZero() {
+		return checkWithoutAuthority(current, c.anchor)
+	}
+	if c.anchor.issued(current) {
+		return checkSigned(current, c.anchor.PublicKey)
+	}
+	var first error
+	for _, issuer := range c.path {
+		if issuer == nil || issuer == current || !issuedBy(current, issuer) {
+			continue
+		}
+		err := c.over(current, issuer, policies, below)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return fmt.Errorf("checking the path of %s: its issuer %s, key %s, is neither on the path nor the anchor %s: %w", current.label(), current.Issuer, current.AuthorityKeyID, c.anchor.KeyID, ErrNoTrustAnchor)
+	}
+	return first
+}
+
+// over checks that issuer made current and had the right to, and climbs on.
+func (c *climb) over(current, issuer *Certificate, policies []asn1.ObjectIdentifier, below int) error {
+	if err := checkSigned(current, issuer.PublicKey); err != nil {
+		return err
+	}
+	if !issuer.IsCA || issuer.Usage&UsageCertSign == 0 {
+		return badCertificate(issuer.label(), "it is not an authority that may sign certificates")
+	}
+	if issuer.PathLen >= 0 && below > issuer.PathLen {
+		return badCertificate(issuer.label(), fmt.Sprintf("its pathLen is %d and there are %d authorities below it", issuer.PathLen, below))
+	}
+	return c.from(issuer, policies, below+1)
 }
 
 func badCertificate(what, why string) error {
@@ -109,15 +145,10 @@ func (a TrustAnchor) issued(c *Certificate) bool {
 	return c.AuthorityKeyID == a.KeyID && (a.Subject == nil || sameRaw(c.RawIssuer, a.Subject))
 }
 
-// issuerOf finds the certificate that c names as its issuer, by name and key
+// issuedBy reports whether c names issuer as its issuer, by name and key
 // identifier.
-func issuerOf(c *Certificate, path []*Certificate) *Certificate {
-	for _, p := range path {
-		if p != nil && p != c && p.SubjectKeyID == c.AuthorityKeyID && sameRaw(p.RawSubject, c.RawIssuer) {
-			return p
-		}
-	}
-	return nil
+func issuedBy(c, issuer *Certificate) bool {
+	return issuer.SubjectKeyID == c.AuthorityKeyID && sameRaw(issuer.RawSubject, c.RawIssuer)
 }
 
 // checkWithoutAuthority settles a certificate that does not say which key made

@@ -150,3 +150,25 @@ func TestCheckPathInACircle(t *testing.T) {
 	require.ErrorIs(t, err, policy.ErrNoTrustAnchor)
 	require.ErrorContains(t, err, "circle")
 }
+
+// An authority that was renewed in place is there twice, with one name and one
+// key. Whichever comes first, the one that may be used is found.
+func TestCheckPathThroughARenewedAuthority(t *testing.T) {
+	t.Parallel()
+	h := policytest.NewHierarchy(t)
+	leaf, _ := h.Organisation(t, policy.RoleSupplier, supplierID, policy.UsageDigitalSignature)
+	current := h.IssuingOCA.Certificate
+	expired := resign(t, current, h.RootOCA, func(n *tlv) { n.at(4).children[1] = prim(0x17, []byte("260601000000Z")...) })
+	anchor, o := policy.AnchorOf(h.RootOCA.Certificate), policy.PathOptions{Now: policytest.Began.AddDate(1, 0, 0)}
+	require.NoError(t, policy.CheckPath(leaf, []*policy.Certificate{current, expired}, anchor, o))
+	require.NoError(t, policy.CheckPath(leaf, []*policy.Certificate{expired, current}, anchor, o))
+	require.ErrorIs(t, policy.CheckPath(leaf, []*policy.Certificate{expired, expired}, anchor, o), policy.ErrBadCertificate)
+
+	// Many that look alike and none that may be used: the search ends.
+	many := make([]*policy.Certificate, 500)
+	for i := range many {
+		copied := *expired
+		many[i] = &copied
+	}
+	require.ErrorIs(t, policy.CheckPath(leaf, many, anchor, o), policy.ErrBadCertificate)
+}

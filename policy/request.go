@@ -47,8 +47,10 @@ func (r *Request) Role() (RemotePartyRole, bool) { return r.Subject.Role() }
 // It accepts what SMKI IDS, Appendix F lists and nothing else: a request that
 // asks for more (to be an authority, for another name, for a policy) is refused
 // rather than cut down, so that a subscriber never holds a certificate that
-// differs from what it asked for. The criticality of requested extensions is
-// not judged (SMKI IDS, 2.4.1.2), nor is the order of the names.
+// means something else than what it asked for. How the names are written (their
+// string type and order, the case of the role's digits) is the profile's and not
+// the request's. The criticality of requested extensions is not judged (SMKI IDS,
+// 2.4.1.2).
 //
 // The error is a *[Violation]. Proof of possession is [Request.CheckSignature];
 // what an environment allows is [Environment.CheckRequest].

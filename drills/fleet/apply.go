@@ -15,6 +15,8 @@ import (
 // the new one; outcomes keep the order of the command.
 func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *gbcs.UpdateOutcome {
 	oldRoot := d.cells[CellRoot]
+	authorising, _ := authorisingCellOfUpdate(p)
+	signer := d.cells[authorising].KeyID
 	path := d.readPath(p.Path)
 	outcome := &gbcs.UpdateOutcome{
 		SeqNumber: p.SeqNumber,
@@ -62,7 +64,7 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 		check.Effect = Refused
 	}
 	if failed == 0 || d.fleet.settings.FloorsAfterFailure {
-		outcome.Changes = d.setFloorsLocked(p, check.Role)
+		outcome.Changes = d.setFloorsLocked(p, check.Role, d.cells[authorising].KeyID != signer)
 	}
 	d.moveStateLocked(p.Mode, failed < len(check.Cells))
 	return outcome

@@ -133,11 +133,11 @@ func TestNothingInThePathFailsEveryCell(t *testing.T) {
 	d := w.device()
 	c := w.bySupplier(d, 1001, w.supplierSet("next"))
 	c.update.Path = nil
-	c.update.NewFloor = counterOf(5)
+	c.update.NewFloor = counterOf(1500)
 	answer, check := c.send(t)
 	require.Equal(t, fleet.Refused, check.Effect)
 	require.NotNil(t, answer, "the command was understood, so it is answered")
-	require.Equal(t, gbcs.OriginatorCounter(5), d.Counter(policy.RoleSupplier), "floors count even so, by the setting")
+	require.Equal(t, gbcs.OriginatorCounter(1500), d.Counter(policy.RoleSupplier), "floors count even so, by the setting")
 }
 
 func TestFloors(t *testing.T) {
@@ -167,6 +167,65 @@ func TestFloors(t *testing.T) {
 		answer, _ := c.send(t)
 		require.Equal(t, gbcs.OriginatorCounter(1001), answer.Payload.(*gbcs.CommandResponse).Outcome.Changes[0].Floor, "the answer says what the counter is")
 	})
+}
+
+// A command that sets its own role's floor back, and leaves that role's key, would
+// be new again each time it is sent.
+func TestNoReplayThroughAFloor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	next := w.supplierSet("next")
+	d := w.device()
+	c := w.draft(d, gbcs.SupplierBySupplier, supplierID, 2000, gbcs.Replacement{Certificate: next[1].Raw, Cell: fleet.CellSupplierAgreement})
+	c.signer, c.broker = w.supplier[0].key, w.broker.key
+	c.update.NewFloor = counterOf(0)
+	octets := c.octets(t)
+	_, check, err := d.Receive(start, octets)
+	require.NoError(t, err)
+	require.Equal(t, fleet.Executed, check.Effect, check.Reason())
+	require.Equal(t, gbcs.OriginatorCounter(2000), d.Counter(policy.RoleSupplier))
+	_, check, err = d.Receive(start, octets)
+	require.NoError(t, err)
+	require.Equal(t, fleet.Refused, check.Effect, "the same octets a second time")
+
+	t.Run("a recovery command kept and sent again does not undo what came after it", func(t *testing.T) {
+		t.Parallel()
+		d := w.device()
+		r := w.byRecovery(d, 7000, supplierCells(next)...)
+		r.update.NewFloor = counterOf(0)
+		r.update.OtherChanges = []gbcs.SeqNumberChange{{Role: policy.RoleSupplier, Floor: 0}}
+		kept := r.octets(t)
+		_, check, err := d.Receive(start, kept)
+		require.NoError(t, err)
+		require.Equal(t, fleet.Executed, check.Effect, check.Reason())
+		third := w.supplierSet("third")
+		renewal := w.bySupplier(d, 5, third)
+		renewal.signer = next[0].key
+		_, check = renewal.send(t)
+		require.Equal(t, fleet.Executed, check.Effect, check.Reason())
+		_, check, err = d.Receive(start, kept)
+		require.NoError(t, err)
+		require.Equal(t, fleet.Refused, check.Effect)
+		require.Equal(t, third[0].SubjectKeyID, keyIn(t, d, fleet.CellSupplierSigning))
+	})
+}
+
+// A floor that no counter can reach would shut a role out for ever.
+func TestFloorOutOfRange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for why, bend := range map[string]func(*gbcs.UpdateSecurityCredentials){
+		"of the signing role":   func(u *gbcs.UpdateSecurityCredentials) { u.NewFloor = counterOf(1 << 63) },
+		"of prepayment":         func(u *gbcs.UpdateSecurityCredentials) { u.SpecialistFloors = []gbcs.SpecialistFloor{{Floor: 1 << 63}} },
+		"as high as numbers go": func(u *gbcs.UpdateSecurityCredentials) { u.NewFloor = counterOf(1<<64 - 1) },
+	} {
+		d := w.device()
+		c := w.bySupplier(d, 1001, w.supplierSet("next"))
+		bend(c.update)
+		_, check := c.send(t)
+		require.Equal(t, fleet.Refused, check.Effect, why)
+		require.Contains(t, check.Reason(), "floors up to", why)
+	}
 }
 
 // An attacker with the supplier's key puts its own certificate in the supplier's

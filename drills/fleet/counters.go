@@ -39,8 +39,10 @@ const prepaymentUse = 0
 // setFloorsLocked sets the floors of a command and returns the changes as an
 // answer reports them: first the authorising role, then the others in the order
 // of the command. What is reported is what the counter then is, so that a floor
-// that was not allowed to lower a counter shows.
-func (d *Device) setFloorsLocked(p *gbcs.UpdateSecurityCredentials, role policy.RemotePartyRole) []gbcs.SeqNumberChange {
+// that was not allowed to lower a counter shows. renewed says that the command
+// changed the key of the role that signed it.
+func (d *Device) setFloorsLocked(p *gbcs.UpdateSecurityCredentials, role policy.RemotePartyRole, renewed bool) []gbcs.SeqNumberChange {
+	s := d.fleet.settings
 	var changes []gbcs.SeqNumberChange
 	if p.NewFloor != nil {
 		changes = append(changes, gbcs.SeqNumberChange{Role: role, Floor: *p.NewFloor, Specialist: p.SpecialistFloors})
@@ -48,12 +50,13 @@ func (d *Device) setFloorsLocked(p *gbcs.UpdateSecurityCredentials, role policy.
 	changes = append(changes, p.OtherChanges...)
 	for i := range changes {
 		c := &changes[i]
-		c.Floor = d.floorLocked(d.counters.management, c.Role, c.Floor)
+		lower := s.FloorsMayLower && (c.Role != role || renewed || !s.OwnFloorNeedsKey)
+		c.Floor = setFloor(d.counters.management, c.Role, c.Floor, lower)
 		specialist := make([]gbcs.SpecialistFloor, len(c.Specialist))
-		for j, s := range c.Specialist {
-			specialist[j] = s
-			if s.Usage == prepaymentUse {
-				specialist[j].Floor = d.floorLocked(d.counters.prepayment, c.Role, s.Floor)
+		for j, f := range c.Specialist {
+			specialist[j] = f
+			if f.Usage == prepaymentUse {
+				specialist[j].Floor = setFloor(d.counters.prepayment, c.Role, f.Floor, lower)
 			}
 		}
 		if c.Specialist != nil {
@@ -63,9 +66,10 @@ func (d *Device) setFloorsLocked(p *gbcs.UpdateSecurityCredentials, role policy.
 	return changes
 }
 
-// floorLocked sets one counter to a floor and returns what it then is.
-func (d *Device) floorLocked(m map[policy.RemotePartyRole]gbcs.OriginatorCounter, role policy.RemotePartyRole, floor gbcs.OriginatorCounter) gbcs.OriginatorCounter {
-	if floor > m[role] || d.fleet.settings.FloorsMayLower {
+// setFloor sets one counter to a floor, which lowers it only if it may, and
+// returns what the counter then is.
+func setFloor(m map[policy.RemotePartyRole]gbcs.OriginatorCounter, role policy.RemotePartyRole, floor gbcs.OriginatorCounter, lower bool) gbcs.OriginatorCounter {
+	if floor > m[role] || lower {
 		m[role] = floor
 	}
 	return m[role]

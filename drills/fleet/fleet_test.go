@@ -333,7 +333,7 @@ func TestEverySettingIsListedWithItsMark(t *testing.T) {
 			changed++
 		}
 	}
-	require.Equal(t, 11, changed, "every switch shows in the list")
+	require.Equal(t, 12, changed, "every switch shows in the list")
 }
 
 // Whatever is sent, a device never goes back to a counter it has left by

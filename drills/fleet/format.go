@@ -96,6 +96,9 @@ func formOfUpdate(m *gbcs.Message, p *gbcs.UpdateSecurityCredentials) *Refusal {
 	if len(p.Replacements) == 0 {
 		return refuse(StepFormat, "one replacement or more", "none")
 	}
+	if floor, is := highestFloor(p); is && floor > gbcs.MaxCounter {
+		return refuse(StepFormat, fmt.Sprintf("floors up to %d", gbcs.MaxCounter), "%d", floor)
+	}
 	// A mode that cannot touch a role's cells must not move its counter either:
 	// it would lock that role out with a key that has no power over it.
 	for _, change := range p.OtherChanges {
@@ -108,4 +111,24 @@ func formOfUpdate(m *gbcs.Message, p *gbcs.UpdateSecurityCredentials) *Refusal {
 
 func mayTouchRole(mode gbcs.ReplacementMode, role policy.RemotePartyRole) bool {
 	return mode.MayReplace(gbcs.TrustAnchorCell{Role: role, Usage: policy.UsageDigitalSignature})
+}
+
+// highestFloor is the highest number that a command would set a counter to.
+func highestFloor(p *gbcs.UpdateSecurityCredentials) (highest gbcs.OriginatorCounter, is bool) {
+	take := func(floors ...gbcs.OriginatorCounter) {
+		for _, f := range floors {
+			highest, is = max(highest, f), true
+		}
+	}
+	if p.NewFloor != nil {
+		take(*p.NewFloor)
+	}
+	changes := append([]gbcs.SeqNumberChange{{Specialist: p.SpecialistFloors}}, p.OtherChanges...)
+	for _, c := range changes {
+		take(c.Floor)
+		for _, f := range c.Specialist {
+			take(f.Floor)
+		}
+	}
+	return highest, is
 }

@@ -65,6 +65,11 @@ type Settings struct {
 	// an attacker drove up stays up, and the recovery key could not help.
 	FloorsMayLower bool
 
+	// OwnFloorNeedsKey lets a floor put back the counter of the role that signs only
+	// if the command changed that role's key. Without it the same octets, sent again,
+	// are new again: whoever kept a recovery command could undo what came after it.
+	OwnFloorNeedsKey bool
+
 	// ReadsCount makes a command that only reads advance the counter too.
 	ReadsCount bool
 
@@ -90,6 +95,7 @@ func DefaultSettings() Settings {
 		AlertOnRefusal:     true,
 		FloorsAfterFailure: true,
 		FloorsMayLower:     true,
+		OwnFloorNeedsKey:   true,
 		ReadsCount:         true,
 		KeptNeedsKey:       true,
 		MalformedThreshold: 3,
@@ -118,7 +124,8 @@ func (s Settings) List() []Setting {
 		{"certificate that does not fit the cell", s.WrongUse.String(), MarkInference, "no test message shows it"},
 		{"command that fails as a whole", refusalWords(s.AlertOnRefusal), MarkInference, "GBCS names the alert codes; no test message shows the octets"},
 		{"floors when a cell failed", onOff(s.FloorsAfterFailure), MarkTested, "public answer with a failed cell reports the floors"},
-		{"floor may put a counter back", onOff(s.FloorsMayLower), MarkInference, "GBCS v0.8.1 p.179 sets floors on change of control; one for the signing role without a new key invites a replay"},
+		{"floor may put a counter back", onOff(s.FloorsMayLower), MarkInference, "GBCS v0.8.1 p.179 sets floors on change of control"},
+		{"floor of the signing role without a new key of that role", ownFloor(s.OwnFloorNeedsKey), MarkInference, "else the same command could be sent again; the public recovery command carries such a floor, and no public answer to it says what became of it"},
 		{"prepayment counter", "apart from the management counter of its role", MarkKnowledge, "specialist floors exist"},
 		{"commands that only read advance the counter", onOff(s.ReadsCount), MarkInference, "each command carries a counter"},
 		{"unusual number of refused commands", threshold, MarkInference, "code 8F60 is named; its threshold is not public"},
@@ -150,4 +157,11 @@ func refusalWords(alert bool) string {
 		return "no answer; an alert code (8F30, 8F3D, 8F53) without octets"
 	}
 	return "no answer, no alert"
+}
+
+func ownFloor(needsKey bool) string {
+	if needsKey {
+		return "never lowers a counter"
+	}
+	return "may lower a counter"
 }

@@ -203,7 +203,7 @@ func (m *Message) checkUpdate(f *findings, u *UpdateSecurityCredentials) {
 func (r Replacement) where(i int) string { return fmt.Sprintf("replacement %d (%s)", i+1, r.Cell) }
 
 func checkCounter(f *findings, where string, c OriginatorCounter) {
-	if c > maxCounter {
+	if c > MaxCounter {
 		f.add(LevelWarning, FindingCounter, where, "%d is greater than 2^63-1", c)
 	}
 }

@@ -14,10 +14,10 @@ const (
 	// octets after 82, enough for a hundred certificates.
 	maxPart = 0xFFFF
 
-	// maxCounter is the greatest value of a sequence number in a payload
+	// MaxCounter is the greatest value of a sequence number in a payload
 	// (INTEGER 0 to 2^63-1). Greater ones are read, because a header counter has
 	// eight whole octets, and are a finding.
-	maxCounter = 1<<63 - 1
+	MaxCounter = 1<<63 - 1
 
 	// maxPathCertificates is how many path certificates a service request may
 	// carry; every public message has one.
