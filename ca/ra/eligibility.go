@@ -60,7 +60,7 @@ func (notEligibleError) Is(target error) bool { return target == ca.ErrRefused }
 
 func (r *Registry) eligible(ctx context.Context, requester string, req *policy.Request) error {
 	words := strings.Split(requester, "/")
-	if len(words) < 2 || len(words) > 3 {
+	if len(words) < 2 || len(words) > 3 || words[0] == "" {
 		return notEligible("the requester %.140q names no party and officer in the register", requester)
 	}
 	party, officer := PartyID(words[0]), OfficerID(words[1])
