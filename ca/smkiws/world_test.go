@@ -38,6 +38,7 @@ func TestOnPostgreSQL(t *testing.T) {
 // behind a tap.
 type world struct {
 	hierarchy *policytest.Hierarchy
+	address   string // of the database
 	store     *store.Store
 	faults    *store.Faults
 	issuer    *ca.Issuer
@@ -117,9 +118,9 @@ func (r *register) set(f func(requester string, r *policy.Request) error) {
 
 func newWorld(t testing.TB, change ...func(*smkiws.Config)) *world {
 	t.Helper()
-	w := &world{hierarchy: policytest.NewHierarchy(t), faults: &store.Faults{}, register: &register{}, now: noon}
+	w := &world{hierarchy: policytest.NewHierarchy(t), address: storetest.Fresh(t), faults: &store.Faults{}, register: &register{}, now: noon}
 	var err error
-	w.store, err = store.Open(context.Background(), store.Config{URL: storetest.Fresh(t), Faults: w.faults})
+	w.store, err = store.Open(context.Background(), store.Config{URL: w.address, Faults: w.faults})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.issuer = w.openCA(t)
