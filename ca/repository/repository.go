@@ -1,177 +1,147 @@
 package repository
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/pem"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"smki.example/ca"
 	"smki.example/ca/revocation"
-	"smki.example/policy"
 )
 
-// maxAge bounds how long an answer is cached. A certificate never changes, but its
-// status stands beside it; and a revocation must be seen soon after its list,
-// however long lists are valid. Asking again costs little: the tag tells whether
-// anything changed.
-const maxAge = 5 * time.Minute
-
-// Config is what a Handler reads from.
+// Config is what a Repository reads from, and what it may do.
 type Config struct {
 	Issuer   *ca.Issuer
 	Register *revocation.Register
-	// Logger hears of answers that the ledger could not give. Nil: nobody does.
+	// Parties is asked whether the owner of an API key still takes part. Nil: nobody
+	// is asked, which suits an environment with open registration.
+	Parties Parties
+	// Demand limits and watches what API keys ask for.
+	Demand Demand
+	// Transitions say which status a certificate has. Nil: the embedded table.
+	Transitions *Transitions
+	// Acceptance is how long a certificate is pending before it counts as accepted,
+	// unless its subscriber rejects it "immediately" (Appendix M 2.2, L11.5 to L11.7,
+	// which do not say how long that is). Zero: it is in use at once.
+	Acceptance time.Duration
+	// Timeout bounds one answer of the web service. Zero: 3 seconds; the public client
+	// waits for 4.
+	Timeout time.Duration
+	// Directory is where published files are, and where [Repository.Publish] puts
+	// them. Whoever can write there can replace a file, which its digest in the
+	// database and its signature show. Empty: there are no files.
+	Directory string
+	// Retain is how many published files of each kind stay in Directory; those before
+	// are removed when a new one is there. Zero: 2 full files, 35 deltas.
+	Retain Retain
+	// Signer, if not nil, gives the key that signs files: ECDSA or Ed25519, and never
+	// a key of an authority.
+	Signer func(context.Context) crypto.Signer
+	// Rand makes API keys. Nil: crypto/rand.
+	Rand io.Reader
+	// Logger hears of answers that the ledger could not give, and of demand above the
+	// forecast. Nil: nobody does.
 	Logger *slog.Logger
 }
 
-// Handler returns the read side of a CA. It may be used concurrently.
-func Handler(cfg Config) http.Handler {
+// Parties knows who takes part.
+type Parties interface {
+	// Active returns nil if a party of this name takes part at this moment, an error
+	// that wraps [ErrForbidden] if not, and any other error if that cannot be told. It
+	// is called for every request, by many goroutines at once.
+	Active(ctx context.Context, party string) error
+}
+
+// ErrForbidden is wrapped by errors that say the key, or its owner, may not ask.
+var ErrForbidden = errors.New("this API key gives no access")
+
+// A Repository is the read side of one CA. All methods may be called concurrently,
+// by several processes on one store.
+type Repository struct {
+	Config
+	demand   *demand
+	orgCerts orgCerts
+}
+
+// New returns the Repository of an open CA.
+func New(cfg Config) (*Repository, error) {
+	switch {
+	case cfg.Issuer == nil:
+		return nil, errors.New("making a Repository: Issuer is missing")
+	case cfg.Register == nil:
+		return nil, errors.New("making a Repository: Register is missing")
+	case cfg.Acceptance < 0 || cfg.Timeout < 0:
+		return nil, errors.New("making a Repository: Acceptance and Timeout cannot be below zero")
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{cfg}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 3 * time.Second
+	}
+	if cfg.Transitions == nil {
+		cfg.Transitions = embeddedTransitions()
+	}
+	if err := cfg.Retain.complete(); err != nil {
+		return nil, fmt.Errorf("making a Repository: %w", err)
+	}
+	demand, err := newDemand(cfg.Demand, cfg.Issuer.Now, cfg.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("making a Repository: Demand: %w", err)
+	}
+	r := &Repository{Config: cfg, demand: demand}
+	if cfg.Signer != nil {
+		if err := r.checkSigner(context.Background()); err != nil {
+			return nil, fmt.Errorf("making a Repository: Signer: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// checkSigner refuses the key of an authority: such a key signs certificates and
+// lists, each with an intent, and nothing else.
+func (r *Repository) checkSigner(ctx context.Context) error {
+	signer := r.Signer(ctx)
+	switch key := signer.Public().(type) {
+	case ed25519.PublicKey:
+		return nil
+	case *ecdsa.PublicKey:
+		for _, a := range r.Issuer.Authorities() {
+			if key.Equal(a.Certificate.PublicKey) {
+				return fmt.Errorf("this is the key of %q, which signs certificates and lists only: give a key of its own", a.ID())
+			}
+		}
+		return nil
+	default:
+		return fmt.Errorf("want an ECDSA or Ed25519 key, got %T", key)
+	}
+}
+
+// Handler returns everything that the Repository answers over HTTP; the package
+// comment lists it. It may be mounted under a prefix with http.StripPrefix.
+func (r *Repository) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /certificates/{serial}", h.certificate)
-	mux.HandleFunc("GET /crls/{file}", h.list)
-	mux.HandleFunc("GET /authorities/{file}", h.authority)
+	public := Handler(r.Config)
+	for _, path := range []string{"/certificates/", "/crls/", "/authorities/"} {
+		mux.Handle(path, public)
+	}
+	mux.HandleFunc("POST /services/certificatesearch", r.search)
+	mux.HandleFunc("POST /services/retrievecertificate", r.retrieve)
+	mux.HandleFunc("GET /files/{name}", r.file)
+	mux.HandleFunc("GET /assets/crypto/org-certs.zip", r.organisations)
+	// The public client's build script asks for this name, and expects keys beside
+	// the certificates, which it will not find (T).
+	mux.HandleFunc("GET /assets/crypto/org-crypto.zip", r.organisations)
 	return mux
-}
-
-type handler struct{ Config }
-
-// certificate answers with one certificate, in the form of the extension, or of the
-// Accept header, or in DER.
-func (h *handler) certificate(w http.ResponseWriter, r *http.Request) {
-	name, form := cutForm(r.PathValue("serial"))
-	serial, err := policy.ParseSerial(name)
-	if err != nil {
-		http.Error(w, "want /certificates/SERIAL, the serial number in hex, with .cer, .der or .pem behind it or nothing", http.StatusBadRequest)
-		return
-	}
-	c, err := h.Issuer.BySerial(r.Context(), serial)
-	if err != nil {
-		h.failed(w, r, err, "no certificate has this serial number")
-		return
-	}
-	if form == "" && accepts(r, "application/x-pem-file") {
-		form = "pem"
-	}
-	if form == "" {
-		w.Header().Set("Vary", "Accept")
-	}
-	w.Header().Set("Smki-Status", string(c.StatusAt(h.Issuer.Now())))
-	cache(w, maxAge)
-	answer(w, r, c.DER, form, "CERTIFICATE", "application/pkix-cert", c.RecordedAt)
-}
-
-// list answers with the newest list of an authority.
-func (h *handler) list(w http.ResponseWriter, r *http.Request) {
-	name, form := cutForm(r.PathValue("file"))
-	if form == "" {
-		http.Error(w, "want /crls/NAME.crl or /crls/NAME.pem", http.StatusNotFound)
-		return
-	}
-	record, err := h.Register.Current(r.Context(), name)
-	if err != nil {
-		h.failed(w, r, err, "no list of this authority")
-		return
-	}
-	now := h.Issuer.Now()
-	cache(w, max(0, min(maxAge, record.NextUpdate.Sub(now))))
-	w.Header().Set("Expires", record.NextUpdate.Format(http.TimeFormat))
-	w.Header().Set("Smki-Crl-Number", strconv.FormatInt(record.Number, 10))
-	answer(w, r, record.DER, form, "X509 CRL", "application/pkix-crl", record.PublishedAt)
-}
-
-// authority answers with the newest certificate of an authority.
-func (h *handler) authority(w http.ResponseWriter, r *http.Request) {
-	name, form := cutForm(r.PathValue("file"))
-	if profile := policy.ProfileName(name); !profile.Authority() || form == "" {
-		http.Error(w, "want /authorities/NAME.pem or .cer, NAME being root-oca, issuing-oca, root-dca or issuing-dca", http.StatusNotFound)
-		return
-	}
-	var newest *ca.Certificate
-	for c, err := range h.Issuer.List(r.Context(), ca.Filter{Profile: policy.ProfileName(name)}) {
-		if err != nil {
-			h.failed(w, r, err, "")
-			return
-		}
-		newest = c
-	}
-	if newest == nil {
-		http.Error(w, "no certificate of this authority", http.StatusNotFound)
-		return
-	}
-	cache(w, maxAge)
-	answer(w, r, newest.DER, form, "CERTIFICATE", "application/pkix-cert", newest.RecordedAt)
-}
-
-// cutForm takes the extension off a name.
-func cutForm(name string) (string, string) {
-	stem, ext, found := strings.Cut(name, ".")
-	switch ext {
-	case "pem":
-		return stem, "pem"
-	case "crl", "cer", "der":
-		return stem, "der"
-	}
-	if found {
-		return name, "" // the look-up will say that there is none
-	}
-	return stem, ""
-}
-
-func accepts(r *http.Request, kind string) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
-		if name, _, _ := strings.Cut(part, ";"); strings.TrimSpace(name) == kind {
-			return true
-		}
-	}
-	return false
-}
-
-func cache(w http.ResponseWriter, age time.Duration) {
-	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
-}
-
-// answer writes DER or PEM with its tag; http.ServeContent would guess at types and
-// ranges that nobody needs.
-func answer(w http.ResponseWriter, r *http.Request, der []byte, form, label, kind string, modified time.Time) {
-	body := der
-	if form == "pem" {
-		body, kind = pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), "application/x-pem-file"
-	}
-	digest := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(digest[:16]) + `"`
-	header := w.Header()
-	header.Set("ETag", tag)
-	header.Set("Last-Modified", modified.UTC().Format(http.TimeFormat))
-	header.Set("X-Content-Type-Options", "nosniff")
-	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, tag)) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	header.Set("Content-Type", kind)
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the reader has gone, which is the reader's affair
-	}
-}
-
-// failed tells what was not found apart from what could not be looked up.
-func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error, missing string) {
-	w.Header().Set("Cache-Control", "no-store")
-	if errors.Is(err, ca.ErrNotFound) {
-		http.Error(w, missing, http.StatusNotFound)
-		return
-	}
-	h.Logger.Error("answering from the ledger", "path", r.URL.Path, "error", err)
-	http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
 }
