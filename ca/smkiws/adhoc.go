@@ -31,8 +31,9 @@ func (s *Service) serveAdHoc(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	deadline(w, s.limits.AdHocTime)
+	lift := deadline(w, s.limits.AdHocTime)
 	id, der, bad, err := readAdHoc(r.Body, s.limits.AdHocOctets)
+	lift()
 	if err != nil {
 		var format *FormatError
 		if !errors.As(err, &format) {
@@ -120,10 +121,20 @@ func acceptable(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// deadline bounds how long the client may take to send the rest of its request. A
-// writer that knows no deadlines, as in a test, has none.
-func deadline(w http.ResponseWriter, d time.Duration) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(d))
+// deadline bounds how long the client may take to send the rest of its request. What it
+// returns lifts the bound, which would otherwise end the work that follows. A writer
+// that knows no deadlines, as in a test, has none.
+func deadline(w http.ResponseWriter, d time.Duration) (lift func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(d))
+	return func() { _ = c.SetReadDeadline(time.Time{}) }
+}
+
+// sendingDeadline bounds how long the client may take to fetch a long answer.
+func (s *Service) sendingDeadline(w http.ResponseWriter) (lift func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(time.Now().Add(2 * s.limits.BatchTime))
+	return func() { _ = c.SetWriteDeadline(time.Time{}) }
 }
 
 // interrupted answers a client whose document did not arrive; most often nobody is

@@ -1,6 +1,7 @@
 package smkiws_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -193,4 +194,30 @@ func TestAdHocRate(t *testing.T) {
 		w.pass(800 * time.Millisecond)
 		require.Equal(t, want, statuses())
 	}
+}
+
+// A client that stops sending is cut off, and one whose certificate takes longer than a
+// document may is not.
+func TestSlowClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *smkiws.Config) { c.Limits.AdHocTime = 100 * time.Millisecond })
+	w.issued(t, 1)
+	reader, writer := io.Pipe()
+	t.Cleanup(func() { _ = writer.Close() })
+	go func() { _, _ = io.WriteString(writer, "<DeviceCertificateSigningRequest ") }()
+	r, err := http.NewRequest("POST", w.url+smkiws.DefaultAdHocPath, reader)
+	require.NoError(t, err)
+	r.Header.Set("Party", "supplier")
+	response, err := http.DefaultClient.Do(r)
+	if err == nil { // the server's answer may be overtaken by the end of the connection
+		require.Equal(t, http.StatusRequestTimeout, response.StatusCode)
+		require.NoError(t, response.Body.Close())
+	}
+
+	w.failing(func() error {
+		timer := time.NewTimer(300 * time.Millisecond)
+		<-timer.C
+		return nil
+	})
+	require.Equal(t, "SUCCESS", w.adHoc(t, device(t, 1)).Status)
 }

@@ -42,6 +42,10 @@ const (
 	// maxComment bounds the comment of an archive: the note allows 65,535 octets and
 	// nobody needs them.
 	maxComment = 1 << 10
+	// maxExtra bounds what a record of the directory may have beside the name, on the
+	// average: times and owners take some 60 octets, and 50,000 records are held in
+	// memory at once.
+	maxExtra = 128
 	// maxName bounds a file's name, which becomes the name of a certificate's file.
 	maxName = 200
 )
@@ -120,7 +124,7 @@ func readDirectory(r io.ReaderAt, size int64, limits Limits) ([]entry, error) {
 		return nil, archiveError("", "its directory does not fill the space before the end record")
 	case length < directorySize*int64(total):
 		return nil, archiveError("", "its directory is shorter than its number of files")
-	case length > (directorySize+maxName+maxComment)*int64(total):
+	case length > (directorySize+maxName+maxExtra)*int64(total):
 		return nil, archiveError("", "its directory is too long for its number of files")
 	}
 	directory := make([]byte, length)

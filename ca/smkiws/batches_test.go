@@ -373,6 +373,16 @@ func TestDatabaseDown(t *testing.T) {
 	require.Equal(t, "WF:BB2", a.Error.ErrorCode)
 	require.NotContains(t, a.Error.ErrorText, "injected", "the client hears a code and no insides")
 	require.Equal(t, "again", *a.ID)
+	require.Equal(t, 1, w.count(t, `SELECT COUNT(DISTINCT upload) FROM smkiws_upload`))
+
+	// Failed at the second commit, which is the batch's row: nothing is left of it.
+	w.faults.FailBeforeCommit(1, inject)
+	require.Equal(t, "WORKFLOW_ERROR", w.submit(t, "supplier", batchDocument("again", text(device(t, 1)))).BatchStatus)
+	require.Equal(t, 1, w.count(t, `SELECT COUNT(DISTINCT upload) FROM smkiws_upload`))
+
+	// It was written, and we were told that this is uncertain: we look, and say so.
+	w.faults.FailAfterCommit(1, inject)
+	require.Equal(t, id+1, w.submit(t, "supplier", batchDocument("again", text(device(t, 1)))).BatchId)
 
 	require.NoError(t, w.store.Close())
 	r := w.result(t, "supplier", id)

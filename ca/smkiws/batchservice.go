@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
-	"time"
 
 	"smki.example/ca"
 	"smki.example/ca/store"
@@ -28,8 +27,7 @@ func (s *Service) serveSubmit(w http.ResponseWriter, r *http.Request) {
 	if !ok || !acceptable(w, r) {
 		return
 	}
-	deadline(w, s.limits.BatchTime)
-	b, f, err := s.submit(r.Context(), c, r.Body)
+	b, f, err := s.submit(r.Context(), c, r.Body, deadline(w, s.limits.BatchTime))
 	if err != nil {
 		interrupted(w, err)
 		return
@@ -47,9 +45,9 @@ func (s *Service) serveSubmit(w http.ResponseWriter, r *http.Request) {
 	s.sendBatch(w, submitRoot, b.Name, Verdict{Status: string(Pending)}, b.ID, "")
 }
 
-// submit reads, checks and keeps a batch. An error says that the client's document did
-// not arrive; a failure is an answer.
-func (s *Service) submit(ctx context.Context, c Client, body io.Reader) (Batch, *failure, error) {
+// submit reads, checks and keeps a batch, and calls read when the client's part is done.
+// An error says that the client's document did not arrive; a failure is an answer.
+func (s *Service) submit(ctx context.Context, c Client, body io.Reader, read func()) (Batch, *failure, error) {
 	b := Batch{Channel: ServiceChannel, Party: c.Party, Requester: c.Requester}
 	sp, err := newSpool(s.cfg.Spool)
 	if err != nil {
@@ -60,6 +58,7 @@ func (s *Service) submit(ctx context.Context, c Client, body io.Reader) (Batch, 
 		b.Items++
 		return nil
 	})
+	read()
 	var format *FormatError
 	switch {
 	case errors.As(err, &format):
@@ -145,7 +144,7 @@ func (s *Service) sendResult(w http.ResponseWriter, r *http.Request, b Batch) {
 		s.sendBatch(w, resultRoot, "", s.checks.named(checkUnreadable).Batch, 0, "the results of the batch could not be read; report this code to the Service Desk")
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.limits.BatchTime))
+	defer s.sendingDeadline(w)()
 	header(w)
 	a := newAnswer(w, resultRoot, b.Name)
 	a.element("Version", "1.0")

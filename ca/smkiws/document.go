@@ -339,8 +339,8 @@ func (d *document) stringID(id string, max int) error {
 	return nil
 }
 
-// ncName is the form of an xs:ID (XML Names 1.0, 3, from XML 1.0 fourth edition's
-// successor: NameStartChar and NameChar of XML 1.0, 2.3, without the colon).
+// ncName is the form of an xs:ID: NameStartChar and NameChar of XML 1.0, 2.3, without
+// the colon (XML Names 1.0, 3).
 var ncName = regexp.MustCompile(`^[A-Z_a-z\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{2FF}\x{370}-\x{37D}\x{37F}-\x{1FFF}\x{200C}\x{200D}\x{2070}-\x{218F}\x{2C00}-\x{2FEF}\x{3001}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFFD}\x{10000}-\x{EFFFF}]` +
 	`[-.0-9A-Z_a-z\x{B7}\x{C0}-\x{D6}\x{D8}-\x{F6}\x{F8}-\x{37D}\x{37F}-\x{1FFF}\x{200C}\x{200D}\x{203F}\x{2040}\x{2070}-\x{218F}\x{2C00}-\x{2FEF}\x{3001}-\x{D7FF}\x{F900}-\x{FDCF}\x{FDF0}-\x{FFFD}\x{10000}-\x{EFFFF}]*$`)
 

@@ -144,6 +144,11 @@ func (s *Service) issue(ctx context.Context, sh *shard) error {
 	// Two requests for one key in one call are decided in turn: the second is told that
 	// the first is being issued, and by now it has been.
 	s.send(ctx, sh.batch, todo)
+	if sh.again {
+		if err := s.adoptLate(ctx, sh); err != nil {
+			return err
+		}
+	}
 	if err := s.at("issued"); err != nil {
 		return err
 	}
@@ -188,8 +193,7 @@ func (s *Service) send(ctx context.Context, b Batch, todo []*work) (conflicts []
 // recorded and did not reach their items, and returns the items that have none. A
 // certificate is an item's if it has the item's key, device and usage, was asked for
 // by the batch's requester, was recorded since the first claim, and is no other
-// item's. Package ca certifies a key once, so that there is at most one, and the
-// former owner is dead, so that none appears later.
+// item's. Package ca certifies a key once, so that there is at most one.
 func (s *Service) adopt(ctx context.Context, sh *shard) (todo []*work, err error) {
 	taken := make(map[policy.Serial]bool)
 	for _, w := range sh.items {
@@ -205,6 +209,32 @@ func (s *Service) adopt(ctx context.Context, sh *shard) (todo []*work, err error
 		w.certificate = found
 	}
 	return todo, nil
+}
+
+// adoptLate looks once more for certificates of items that were refused because their
+// key has one. On a database whose leases run out by the clock, a former owner may have
+// been slow and not dead, and have recorded them after the first look.
+func (s *Service) adoptLate(ctx context.Context, sh *shard) error {
+	taken := make(map[policy.Serial]bool)
+	for _, w := range sh.items {
+		if w.certificate != nil {
+			taken[w.certificate.Serial] = true
+		}
+	}
+	for _, w := range sh.items {
+		if w.failure == nil || w.failure.check != checkKeyReuse {
+			continue
+		}
+		found, err := s.find(ctx, sh, w)
+		if err != nil {
+			return err
+		}
+		if found != nil && !taken[found.Serial] {
+			taken[found.Serial] = true
+			w.certificate = found
+		}
+	}
+	return nil
 }
 
 func (s *Service) find(ctx context.Context, sh *shard, w *work) (*ca.Certificate, error) {

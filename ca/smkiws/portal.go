@@ -264,7 +264,7 @@ func (s *Service) servePortalUpload(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	deadline(w, s.limits.BatchTime)
+	defer deadline(w, s.limits.BatchTime)()
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	name, body := r.URL.Query().Get("name"), io.Reader(r.Body)
 	switch {
@@ -340,7 +340,7 @@ func (s *Service) servePortalFile(media string, name func(Batch) string, write f
 			s.tellError(w, err)
 			return
 		}
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * s.limits.BatchTime))
+		defer s.sendingDeadline(w)()
 		w.Header().Set("Content-Type", media)
 		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name(b)}))
 		w.Header().Set("Cache-Control", "no-store")

@@ -268,6 +268,43 @@ func TestAdoptsOnlyItsOwn(t *testing.T) {
 	require.Equal(t, []string{"ISSUANCE_ANOMALY", "ISSUANCE_ANOMALY", "SUCCESS"}, got)
 }
 
+// slow is a CA whose certificates come to light only after somebody has looked for them
+// once: what a former owner that was slow and not dead does.
+type slow struct {
+	smkiws.Issuer
+	looked map[ca.KeyHash]bool
+}
+
+func (s *slow) BySPKI(ctx context.Context, key ca.KeyHash) ([]*ca.Certificate, error) {
+	if !s.looked[key] {
+		s.looked[key] = true
+		return nil, nil
+	}
+	return s.Issuer.BySPKI(ctx, key)
+}
+
+// A certificate that a former owner records late is adopted all the same.
+func TestSlowOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	csrs := requests(t, 3)
+	id := w.submit(t, "supplier", batchDocument("b", csrs...)).BatchId
+	dead := w.open(t, w.config())
+	dead.SetProbe(func(p string) error {
+		if p == "issued" {
+			return errInjected
+		}
+		return nil
+	})
+	var err error
+	for err == nil {
+		_, err = dead.Work(t.Context())
+	}
+	require.NoError(t, dead.Close())
+	w.drive(t, w.open(t, w.config(func(c *smkiws.Config) { c.Issuer = &slow{w.issuer, map[ca.KeyHash]bool{}} })), id)
+	w.wholeBatch(t, id, csrs)
+}
+
 // Several processes share the shards of several batches.
 func TestShared(t *testing.T) {
 	t.Parallel()

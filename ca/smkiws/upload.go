@@ -58,8 +58,8 @@ func (s *spool) Write(b []byte) (int, error) {
 func (s *spool) Close() error { return s.file.Close() }
 
 // keep writes a spooled upload into the store, piece by piece, and then the batch
-// with its audit record. What it says is on disk when it returns. A crash between
-// leaves pieces of no batch, which purge removes.
+// with its audit record. What it says is on disk when it returns. On error there is no
+// batch, and its pieces are removed, at once or, after a crash, by Purge.
 func (s *Service) keep(ctx context.Context, sp *spool, b *Batch) error {
 	b.SubmittedAt = s.now().Truncate(time.Microsecond)
 	sp.digest.Sum(b.Digest[:0])
@@ -68,8 +68,27 @@ func (s *Service) keep(ctx context.Context, sp *spool, b *Batch) error {
 	var random [16]byte
 	rand.Read(random[:])
 	b.upload = hex.EncodeToString(random[:])
-	if _, err := sp.file.Seek(0, io.SeekStart); err != nil {
+	err := s.keepPieces(ctx, sp, b)
+	if err == nil {
+		if err := s.at("kept"); err != nil {
+			return err
+		}
+		err = s.insert(ctx, b)
+	}
+	if err != nil {
+		s.dropPieces(ctx, b)
 		return fmt.Errorf("keeping an upload: %w", err)
+	}
+	if b.Excess {
+		s.logger.Warn("batch above the portal's day", "batch", b.ID, "party", b.Party, "items", b.Items)
+	}
+	s.Wake()
+	return nil
+}
+
+func (s *Service) keepPieces(ctx context.Context, sp *spool, b *Batch) error {
+	if _, err := sp.file.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
 	piece := make([]byte, pieceSize)
 	for n := int64(1); ; n++ {
@@ -80,35 +99,51 @@ func (s *Service) keep(ctx context.Context, sp *spool, b *Batch) error {
 				return err
 			})
 			if werr != nil {
-				return fmt.Errorf("keeping an upload: %w", werr)
+				return werr
 			}
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			break
+			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("keeping an upload: %w", err)
-		}
-	}
-	if err := s.at("kept"); err != nil {
-		return err
-	}
-	var excess bool
-	err := s.store.Write(ctx, func(tx store.Tx) (err error) {
-		if excess, err = s.aboveNotice(ctx, tx, *b); err != nil {
 			return err
 		}
-		b.Excess = excess
+	}
+}
+
+// insert writes the row of a batch. Where the database cannot tell whether it did, the
+// row is looked for: a client that was told of a failure would send its requests again,
+// and hear that each of them is an anomaly.
+func (s *Service) insert(ctx context.Context, b *Batch) error {
+	err := s.store.Write(ctx, func(tx store.Tx) (err error) {
+		if b.Excess, err = s.aboveNotice(ctx, tx, *b); err != nil {
+			return err
+		}
 		return s.insertIn(ctx, tx, b)
 	})
+	if !errors.Is(err, store.ErrUncertain) {
+		return err
+	}
+	return s.store.Read(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		kept, rerr := scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE upload = $1`, b.upload))
+		if rerr == nil {
+			b.ID = kept.ID
+			return nil
+		}
+		return errors.Join(err, rerr)
+	})
+}
+
+// dropPieces removes the pieces of an upload that has become no batch.
+func (s *Service) dropPieces(ctx context.Context, b *Batch) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.store.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM smkiws_upload WHERE upload = $1 AND upload NOT IN (SELECT upload FROM smkiws_batch)`, b.upload)
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("recording a batch: %w", err)
+		s.logger.Warn("removing an upload that became no batch; it will be tried again in a day", "error", err)
 	}
-	if excess {
-		s.logger.Warn("batch above the portal's day", "batch", b.ID, "party", b.Party, "items", b.Items)
-	}
-	s.Wake()
-	return nil
 }
 
 func (s *Service) insertIn(ctx context.Context, tx store.Tx, b *Batch) error {
