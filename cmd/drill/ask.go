@@ -102,7 +102,7 @@ func (a *asker) put(q engine.Question) {
 		}
 		fmt.Fprintf(a.out, "     %d  %s%s\n%s\n", i+1, o.Name, opens, indent(wrap(o.Says, 100)))
 	}
-	fmt.Fprintf(a.out, "        record %s\n", q.Words)
+	fmt.Fprintf(a.out, "        %s\n", recordWords(a.out, q.Words, 15))
 }
 
 // assess asks for a finding on each factor. Enter takes the author's, which the

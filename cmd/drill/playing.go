@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -19,6 +20,7 @@ import (
 	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
+	"smki.example/drills/words"
 )
 
 // run plays the drill: a folder for the pack, a scratch folder for the keys; and
@@ -137,12 +139,11 @@ func (e *ending) print(d *drill) error {
 	} else {
 		err := e.report.Text(out, width(out),
 			report.Line{Label: "Check it", Text: fmt.Sprintf("bin/drill verify %s --key %s", d.pack, e.summary.RecordKey)},
-			report.Line{Label: "Report", Text: filepath.Join(d.pack, reportFile)},
-			report.Line{Label: "For the minutes", Text: "record " + e.head})
+			report.Line{Label: "Report", Text: filepath.Join(d.pack, reportFile)})
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(out, d.pack); err != nil {
+		if _, err := fmt.Fprintf(out, "%-23s%s\n%s\n", "For the minutes", recordWords(out, e.head, 30), d.pack); err != nil {
 			return err
 		}
 	}
@@ -153,6 +154,17 @@ func (e *ending) print(d *drill) error {
 		return clikit.With(clikit.Failed, fmt.Errorf("the drill failed: %w", e.result.Cause))
 	}
 	return clikit.Silent(clikit.Failed)
+}
+
+// recordWords is the head as people read it out: in two lines on a terminal, where
+// one would be broken in the middle of a word, and in one for a program. indent is
+// the column in which the words begin.
+func recordWords(out io.Writer, head string, indent int) string {
+	if all := strings.Split(head, "-"); clikit.IsTerminal(out) && len(all) == words.Count {
+		half := words.Count / 2
+		head = strings.Join(all[:half], "-") + "-\n" + strings.Repeat(" ", indent) + strings.Join(all[half:], "-")
+	}
+	return "record " + head
 }
 
 // width is how wide the closing summary is: the terminal's width within reason,

@@ -90,7 +90,7 @@ func (s *stage) Present(_ context.Context, m engine.Moment) error {
 	}
 	s.line(m.At, text)
 	if m.Words != "" {
-		fmt.Fprintf(s.out, "        record %s\n", m.Words)
+		fmt.Fprintf(s.out, "        %s\n", recordWords(s.out, m.Words, 15))
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func (s *stage) Present(_ context.Context, m engine.Moment) error {
 func (s *stage) text(m engine.Moment) string {
 	switch b := m.Body.(type) {
 	case journal.Start:
-		return fmt.Sprintf("EXERCISE - %s - %s %s\nevery key in it is made for it; %d devices, seed %d; record key %s", b.Label, b.Scenario, b.Title, b.Devices, b.Seed, b.RecordKey)
+		return fmt.Sprintf("EXERCISE - %s - %s %s\nevery key in it is made for it; %d devices, seed %d\nrecord key %s", b.Label, b.Scenario, b.Title, b.Devices, b.Seed, b.RecordKey)
 	case journal.Inject:
 		return fmt.Sprintf("%s from %s, to %s:\n%s", strings.ToUpper(b.As), b.From, strings.Join(b.To, ", "), wrap(b.Text, 100))
 	case journal.Notify:
