@@ -38,8 +38,10 @@ func (d Appoint) Act() Act {
 	return ActAppointRAOfficer
 }
 
+// Subject is what it is about.
 func (d Appoint) Subject() string { return "officer/" + string(d.Officer) }
 
+// Words say what will be done.
 func (d Appoint) Words() string {
 	of := fmt.Sprintf("party %q", d.Party)
 	if d.Party == "" {
@@ -115,8 +117,10 @@ func (d WithdrawOfficer) Act() Act {
 	return ActWithdrawOfficer
 }
 
+// Subject is what it is about.
 func (d WithdrawOfficer) Subject() string { return "officer/" + string(d.Officer) }
 
+// Words say what will be done.
 func (d WithdrawOfficer) Words() string {
 	return fmt.Sprintf("Withdraw officer %q for good: %q.", d.Officer, d.Why)
 }
@@ -173,9 +177,13 @@ type AddCredential struct {
 	NotAfter    string        `json:"not_after"`
 }
 
-func (d AddCredential) Act() Act        { return ActAddCredential }
+// Act is its row of the table.
+func (d AddCredential) Act() Act { return ActAddCredential }
+
+// Subject is what it is about.
 func (d AddCredential) Subject() string { return "officer/" + string(d.Officer) }
 
+// Words say what will be done.
 func (d AddCredential) Words() string {
 	return fmt.Sprintf("Let officer %q be known by the IKI certificate with serial number %s, subject %q, SHA-256 %s, valid to %s.", d.Officer, d.Serial, d.Holder, d.Fingerprint, d.NotAfter)
 }
@@ -216,9 +224,13 @@ type WithdrawCredential struct {
 	Why    string        `json:"why"`
 }
 
-func (d WithdrawCredential) Act() Act        { return ActWithdrawCredential }
+// Act is its row of the table.
+func (d WithdrawCredential) Act() Act { return ActWithdrawCredential }
+
+// Subject is what it is about.
 func (d WithdrawCredential) Subject() string { return "credential/" + d.Serial.String() }
 
+// Words say what will be done.
 func (d WithdrawCredential) Words() string {
 	return fmt.Sprintf("Let the IKI certificate with serial number %s count no more: %q.", d.Serial, d.Why)
 }

@@ -38,7 +38,8 @@
 // what is generally known and unverified K: data to be replaced, never a claim of
 // conformance.
 //
-// Start at [Registry.Propose], [Registry.Vote] and [Registry.Execute] in approval.go
-// and execute.go; change.go has what changes the register, revocation.go the life of
-// a revocation request, queue.go what a console shows.
+// Start at [Registry.Propose], [Registry.Vote] and [Registry.Execute] in approval.go,
+// vote.go and execute.go; enrolment.go and appointment.go have what changes the
+// register, revocation.go the life of a revocation request, queue.go what a console
+// shows.
 package ra

@@ -23,9 +23,13 @@ type EnrolParty struct {
 	Application string                   `json:"application"` // reference of the papers
 }
 
-func (d EnrolParty) Act() Act        { return ActEnrolParty }
+// Act is its row of the table.
+func (d EnrolParty) Act() Act { return ActEnrolParty }
+
+// Subject is what it is about.
 func (d EnrolParty) Subject() string { return "party/" + string(d.Party) }
 
+// Words say what will be done.
 func (d EnrolParty) Words() string {
 	return fmt.Sprintf("Enrol %s. Papers: %q.", d.will().words(), d.Application)
 }
@@ -75,9 +79,13 @@ type ChangeParty struct {
 	Application string                   `json:"application"`
 }
 
-func (d ChangeParty) Act() Act        { return ActChangeParty }
+// Act is its row of the table.
+func (d ChangeParty) Act() Act { return ActChangeParty }
+
+// Subject is what it is about.
 func (d ChangeParty) Subject() string { return "party/" + string(d.Party) }
 
+// Words say what will be done.
 func (d ChangeParty) Words() string {
 	return fmt.Sprintf("Change the entry of %q to: %s. Papers: %q.", d.Party, EnrolParty(d).will().words(), d.Application)
 }
@@ -109,9 +117,13 @@ type WithdrawParty struct {
 	Why   string  `json:"why"`
 }
 
-func (d WithdrawParty) Act() Act        { return ActWithdrawParty }
+// Act is its row of the table.
+func (d WithdrawParty) Act() Act { return ActWithdrawParty }
+
+// Subject is what it is about.
 func (d WithdrawParty) Subject() string { return "party/" + string(d.Party) }
 
+// Words say what will be done.
 func (d WithdrawParty) Words() string {
 	return fmt.Sprintf("Withdraw party %q for good, with all its officers: %q. Its certificates are not revoked by this.", d.Party, d.Why)
 }
@@ -140,9 +152,13 @@ type AssignIdentifiers struct {
 	Application string  `json:"application"`
 }
 
-func (d AssignIdentifiers) Act() Act        { return ActAssignIdentifiers }
+// Act is its row of the table.
+func (d AssignIdentifiers) Act() Act { return ActAssignIdentifiers }
+
+// Subject is what it is about.
 func (d AssignIdentifiers) Subject() string { return "identifiers/" + d.Range.First.Hex() }
 
+// Words say what will be done.
 func (d AssignIdentifiers) Words() string {
 	return fmt.Sprintf("Record that EUI-64 %s belongs to party %q. Papers: %q.", d.Range, d.Party, d.Application)
 }
@@ -180,9 +196,13 @@ type ReleaseIdentifiers struct {
 	Why   string  `json:"why"`
 }
 
-func (d ReleaseIdentifiers) Act() Act        { return ActReleaseIdentifiers }
+// Act is its row of the table.
+func (d ReleaseIdentifiers) Act() Act { return ActReleaseIdentifiers }
+
+// Subject is what it is about.
 func (d ReleaseIdentifiers) Subject() string { return "identifiers/" + d.Range.First.Hex() }
 
+// Words say what will be done.
 func (d ReleaseIdentifiers) Words() string {
 	return fmt.Sprintf("Record that EUI-64 %s belongs to party %q no more: %q.", d.Range, d.Party, d.Why)
 }

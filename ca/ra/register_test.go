@@ -51,6 +51,8 @@ func TestAuthenticate(t *testing.T) {
 
 	_, err = w.ra.Authenticate(t.Context(), certificate(t, "aro"))
 	refused(t, err, "credential")
+	_, err = w.ra.Authenticate(t.Context(), certificateWith(t, "aro", serial))
+	refused(t, err, "credential") // of the same serial number, and another certificate
 	_, err = w.ra.Authenticate(t.Context(), []byte("no certificate"))
 	refused(t, err, "credential")
 	_, err = w.ra.Propose(t.Context(), personnel1, ra.AddCredential{Officer: systemA, Certificate: der})
@@ -223,50 +225,48 @@ func TestOneOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.party(t, "b", policy.RoleSupplier)
-	const base, span = 100000, 24
-	owners := make([]ra.PartyID, span) // the model
-	ranges := make(map[ra.Range]ra.PartyID)
+	const span = 24
+	base := 100000
 	rapid.Check(t, func(t *rapid.T) {
-		first := rapid.IntRange(0, span-1).Draw(t, "first")
-		last := rapid.IntRange(first, min(span-1, first+6)).Draw(t, "last")
-		g := ra.Range{First: entity(base + first), Last: entity(base + last)}
-		party := rapid.SampledFrom([]ra.PartyID{"supplier-a", "b"}).Draw(t, "party")
-		var d ra.Deed = ra.AssignIdentifiers{Party: party, Range: g, Application: "f"}
-		free := true
-		for n := first; n <= last; n++ {
-			free = free && owners[n] == ""
-		}
-		if rapid.Bool().Draw(t, "release") {
-			d, free = ra.ReleaseIdentifiers{Party: party, Range: g, Why: "sold"}, ranges[g] == party
-		}
-		ctx := context.Background()
-		a, err := w.ra.Propose(ctx, personnel1, d)
-		require.Equal(t, free, err == nil, "%v", err)
-		if err == nil {
-			_, err = w.ra.Vote(ctx, personnel2, a.ID, a.Hash, true, "")
-			require.NoError(t, err)
-			_, err = w.ra.Execute(ctx, personnel2, a.ID)
-			require.NoError(t, err)
-			owner := party
-			if _, released := d.(ra.ReleaseIdentifiers); released {
-				delete(ranges, g)
-				owner = ""
-			} else {
-				ranges[g] = party
-			}
+		base += span                       // identifiers that nobody has had
+		owners := make([]ra.PartyID, span) // the model
+		ranges := make(map[ra.Range]ra.PartyID)
+		for range rapid.IntRange(1, 10).Draw(t, "steps") {
+			first := rapid.IntRange(0, span-1).Draw(t, "first")
+			last := rapid.IntRange(first, min(span-1, first+6)).Draw(t, "last")
+			g := ra.Range{First: entity(base + first), Last: entity(base + last)}
+			party := rapid.SampledFrom([]ra.PartyID{"supplier-a", "b"}).Draw(t, "party")
+			var d ra.Deed = ra.AssignIdentifiers{Party: party, Range: g, Application: "f"}
+			possible, owner := true, party
 			for n := first; n <= last; n++ {
-				owners[n] = owner
+				possible = possible && owners[n] == ""
 			}
-		}
-		for n, want := range owners {
-			got, err := w.ra.Owner(ctx, entity(base+n))
-			if want == "" {
-				require.ErrorIs(t, err, ca.ErrNotFound)
-				continue
+			if rapid.Bool().Draw(t, "release") {
+				d, possible, owner = ra.ReleaseIdentifiers{Party: party, Range: g, Why: "sold"}, ranges[g] == party, ""
 			}
-			require.NoError(t, err)
-			require.Equal(t, want, got.Party)
-			require.Equal(t, want, ranges[got.Range])
+			ctx := context.Background()
+			a, err := w.ra.Propose(ctx, personnel1, d)
+			require.Equal(t, possible, err == nil, "%v", err)
+			if err == nil {
+				_, err = w.ra.Vote(ctx, personnel2, a.ID, a.Hash, true, "")
+				require.NoError(t, err)
+				_, err = w.ra.Execute(ctx, personnel2, a.ID)
+				require.NoError(t, err)
+				ranges[g] = owner
+				for n := first; n <= last; n++ {
+					owners[n] = owner
+				}
+			}
+			for n, want := range owners {
+				got, err := w.ra.Owner(ctx, entity(base+n))
+				if want == "" {
+					require.ErrorIs(t, err, ca.ErrNotFound)
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, want, got.Party)
+				require.Equal(t, want, ranges[got.Range])
+			}
 		}
 	})
 }

@@ -1,14 +1,11 @@
 package ra
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"smki.example/ca"
@@ -239,109 +236,6 @@ func (q *Request) touch(ctx context.Context, tx store.Tx, to RequestState, cause
 	return err
 }
 
-// IssueCertificate issues the certificate of a request whose identity checks have
-// passed. Request is decided; the rest is filled in from the request.
-type IssueCertificate struct {
-	Request int64                  `json:"request"`
-	Party   PartyID                `json:"party"`
-	Asker   OfficerID              `json:"asker"`
-	DER     []byte                 `json:"der"` // PKCS#10, exactly what the CA is given
-	SHA256  string                 `json:"sha256"`
-	CN      string                 `json:"cn"`
-	Role    policy.RemotePartyRole `json:"role"`
-	Entity  policy.EntityID        `json:"entity"`
-	Usage   policy.KeyUsage        `json:"usage"`
-	Key     string                 `json:"key"` // SHA-256 of the public key info
-	Checks  []Check                `json:"checks"`
-}
-
-func (d IssueCertificate) Act() Act        { return ActIssueCertificate }
-func (d IssueCertificate) Subject() string { return fmt.Sprintf("request/%d", d.Request) }
-
-func (d IssueCertificate) Words() string {
-	checks := make([]string, 0, len(d.Checks))
-	for _, c := range d.Checks {
-		checks = append(checks, fmt.Sprintf("%s by %s (%q)", c.Kind, c.By, c.Evidence))
-	}
-	return fmt.Sprintf("Issue an Organisation Certificate to party %q: common name %q, Remote Party Role %s, EUI-64 %s, key usage %s, public key SHA-256 %s, on request %d asked by %q. Identity checks: %s.",
-		d.Party, d.CN, d.Role, d.Entity, d.Usage, d.Key, d.Request, d.Asker, strings.Join(checks, "; "))
-}
-
-func (d IssueCertificate) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {
-	q, err := requestIn(ctx, tx, d.Request)
-	if err != nil {
-		return nil, facts{}, err
-	}
-	if q.State != Asked {
-		return nil, facts{}, conflict("request %d is %s", q.ID, q.State)
-	}
-	checks, missing := q.newest(r.table)
-	if len(missing) > 0 {
-		return nil, facts{}, refuse("identity-checks", "request %d lacks the checks %s", q.ID, strings.Join(missing, ", "))
-	}
-	req, err := policy.ParseRequest(q.DER)
-	if err != nil {
-		return nil, facts{}, &ca.Refusal{Rule: "request-form", Err: err}
-	}
-	if err := r.entitled(ctx, tx, q.Party, req); err != nil {
-		return nil, facts{}, err
-	}
-	key, err := ca.KeyHashOf(req.PublicKey)
-	if err != nil {
-		return nil, facts{}, err
-	}
-	hash := sha256.Sum256(q.DER)
-	d = IssueCertificate{Request: q.ID, Party: q.Party, Asker: q.AskedBy, DER: q.DER, SHA256: hex.EncodeToString(hash[:]),
-		CN: req.Subject.CN, Entity: req.EntityID(), Usage: req.Usage, Key: key.String(), Checks: checks}
-	d.Role, _ = req.Role()
-	return d, facts{party: q.Party, profile: policy.ProfileOrganisation, handle: hash[:],
-		on: map[string]any{"request": q.ID, "state": q.State}, barred: map[PersonID]string{q.Asker: "asked for it"}}, nil
-}
-
-// requester is how the ledger names who asked, and on which approval.
-func requester(d IssueCertificate, a *Approval) string {
-	return fmt.Sprintf("%s/%s/%d", d.Party, d.Asker, a.ID)
-}
-
-func (d IssueCertificate) carry(ctx context.Context, h Hands, a *Approval) (string, error) {
-	c, err := h.Issuer.Issue(ctx, ca.Request{DER: d.DER, Requester: requester(d, a), Type: policy.ProfileOrganisation})
-	if err != nil {
-		return "", err
-	}
-	return c.Serial.String(), nil
-}
-
-// find looks for the certificate by its key, and takes none but the one that was
-// issued on this approval: a key has one certificate, and it may be another's.
-func (d IssueCertificate) find(ctx context.Context, h Hands, a *Approval) (string, bool, error) {
-	key, err := ca.ParseKeyHash(d.Key)
-	if err != nil {
-		return "", false, err
-	}
-	all, err := h.Issuer.BySPKI(ctx, key)
-	if err != nil {
-		return "", false, err
-	}
-	for _, c := range all {
-		if c.Requester == requester(d, a) {
-			return c.Serial.String(), true, nil
-		}
-	}
-	return "", false, nil
-}
-
-func (d IssueCertificate) settle(ctx context.Context, tx store.Tx, _ *Registry, _ *Approval, result string, now time.Time) error {
-	serial, err := policy.ParseSerial(result)
-	if err != nil {
-		return err
-	}
-	q, err := requestIn(ctx, tx, d.Request)
-	if err != nil {
-		return err
-	}
-	return q.touch(ctx, tx, Issued, "", serial[:], now)
-}
-
 const requestColumns = `id, party, der, asked_by, asker, state, cause, serial, revision, created_at, changed_at`
 
 func scanRequest(row interface{ Scan(...any) error }) (*Request, error) {
@@ -371,40 +265,4 @@ func (q *Request) loadChecks(ctx context.Context, tx store.Tx) (err error) {
 		return c, err
 	}, `SELECT kind, passed, evidence, checked_by, person, checked_at FROM ra_check WHERE request = $1 ORDER BY id`, q.ID)
 	return err
-}
-
-// ReleaseBatch lets a batch of device requests be processed. It is carried out by
-// package batch, through [Registry.Spend]; the digest is of the upload, so that a
-// batch that was altered since is not the one that was approved.
-type ReleaseBatch struct {
-	Batch     string  `json:"batch"`
-	Party     PartyID `json:"party"`
-	Interface string  `json:"interface"` // where it came in: "portal", "batched web service"
-	Digest    string  `json:"digest"`    // SHA-256 of the upload, hex
-	Requests  int     `json:"requests"`  // how many it says it holds
-}
-
-func (d ReleaseBatch) Act() Act        { return ActReleaseBatch }
-func (d ReleaseBatch) Subject() string { return "batch/" + d.Batch }
-
-func (d ReleaseBatch) Words() string {
-	return fmt.Sprintf("Let batch %q of party %q be processed: %d requests for Device Certificates, received through %s, SHA-256 of the upload %s.", d.Batch, d.Party, d.Requests, d.Interface, d.Digest)
-}
-
-func (d ReleaseBatch) complete(ctx context.Context, tx store.Tx, _ *Registry) (Deed, facts, error) {
-	sum, err := hex.DecodeString(d.Digest)
-	if err != nil || len(sum) != sha256.Size || strings.ToLower(d.Digest) != d.Digest {
-		return nil, facts{}, refuse("digest", "the digest of a batch is 64 lower-case hex digits")
-	}
-	if d.Requests < 1 {
-		return nil, facts{}, refuse("batch", "a batch of %d requests", d.Requests)
-	}
-	if err := cmp.Or(checkText("the batch's name", d.Batch, maxText, true), checkText("the interface", d.Interface, maxText, true)); err != nil {
-		return nil, facts{}, err
-	}
-	p, err := activePartyIn(ctx, tx, d.Party)
-	if err == nil && !p.Subscriber.Device {
-		err = refuse("subscriber", "party %q is no Authorised Subscriber for Device Certificates", d.Party)
-	}
-	return d, facts{party: d.Party, profile: policy.ProfileDevice, on: map[string]any{"party": p.ID, "state": p.State, "subscriber": p.Subscriber}}, err
 }

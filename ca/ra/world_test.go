@@ -145,9 +145,12 @@ func (r revoker) Revoked(ctx context.Context, serial policy.Serial) (bool, error
 
 // certificate makes an IKI certificate; its issuer is nobody's concern here.
 func certificate(t testing.TB, cn string) []byte {
+	return certificateWith(t, cn, policytest.NewSerial(t))
+}
+
+func certificateWith(t testing.TB, cn string, serial policy.Serial) []byte {
 	t.Helper()
 	key := policytest.NewKey(t)
-	serial := policytest.NewSerial(t)
 	template := &x509.Certificate{SerialNumber: new(big.Int).SetBytes(serial[:]), Subject: pkix.Name{CommonName: cn, Organization: []string{"IKI"}},
 		NotBefore: policytest.Began, NotAfter: noon.AddDate(2, 0, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
