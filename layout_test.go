@@ -47,6 +47,10 @@ var rooms = map[string][]string{
 	"ca/ra":              {"ca", "ca/store", "ca/audit", "policy"},
 	"ca/smkiws":          {"ca", "ca/store", "ca/audit", "ca/batch", "ca/ra", "policy"},
 	"ca/cfsslapi":        {"ca", "ca/revocation", "policy"},
+	"ca/auditor":         {"ca/store", "ca/audit", "policy"},
+	"ca/backup":          {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
+	"ca/scope":           {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
+	"ca/work":            {"ca/store"},
 
 	"drills/words":     {},
 	"drills/journal":   {"drills/words"},
@@ -65,8 +69,9 @@ var rooms = map[string][]string{
 
 	"cmd/clikit":   {},
 	"cmd/ceremony": {"cmd/clikit", "hsm", "hsm/custody", "hsm/ceremony", "policy", "softhsm"},
+	"cmd/smki/console": {"ca", "ca/ra", "ca/revocation", "policy"},
 	"cmd/smki": {
-		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi",
+		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi", "ca/auditor", "ca/backup", "ca/scope", "cmd/smki/console",
 		"hsm", "hsm/ceremony", "policy", "softhsm",
 	},
 	"cmd/drill": {
