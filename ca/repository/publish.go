@@ -40,7 +40,8 @@ const staleAfter = 24 * time.Hour
 // published, with its digest and an audit record, and [Repository.Handler] gives it.
 //
 // An unfinished file of the kind is finished before anything new is begun, and is
-// then what is returned.
+// then what is returned. If only the removal of old files failed, the new one is
+// returned with the error.
 func (r *Repository) Publish(ctx context.Context, p Publication) (*File, error) {
 	switch {
 	case r.Directory == "":

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"smki.example/ca/repository"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -30,7 +30,7 @@ func serve(t *testing.T, environment string) (*httptest.Server, *ca.Certificate,
 	t.Helper()
 	ctx := context.Background()
 	h := policytest.NewHierarchyIn(t, environment, policytest.Began)
-	s, err := store.Open(ctx, store.Config{URL: filepath.Join(t.TempDir(), "ca.db")})
+	s, err := store.Open(ctx, store.Config{URL: storetest.Fresh(t)})
 	require.NoError(t, err)
 	authority := func(name string, a policytest.Authority) ca.Authority {
 		return ca.Authority{Name: name, Generation: 1, Certificate: a.Certificate, Signer: func(context.Context) crypto.Signer { return a.Key }}
@@ -135,4 +135,39 @@ func TestWhatIsNotThere(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+}
+
+// Who has an answer already is told so in a few octets, by tag or by date; and with
+// the status of this moment.
+func TestAskingAgain(t *testing.T) {
+	t.Parallel()
+	server, c, register := serve(t, "drill")
+	url := server.URL + "/certificates/" + c.Serial.String() + ".cer"
+	answer, body := get(t, url)
+	tag, date := answer.Header.Get("ETag"), answer.Header.Get("Last-Modified")
+	head, err := http.Head(url)
+	require.NoError(t, err)
+	require.NoError(t, head.Body.Close())
+	require.EqualValues(t, len(body), head.ContentLength)
+	require.Equal(t, tag, head.Header.Get("ETag"))
+	_, err = register.Revoke(context.Background(), revocation.Revoke{Serial: c.Serial, Reason: policy.ReasonKeyCompromise, By: "test"})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		says    string
+		headers []string
+		status  int
+	}{
+		{"the tag", []string{"If-None-Match", tag}, http.StatusNotModified},
+		{"one of several", []string{"If-None-Match", `"x", W/` + tag}, http.StatusNotModified},
+		{"another", []string{"If-None-Match", `"x"`}, http.StatusOK},
+		{"part of it", []string{"If-None-Match", tag[:10]}, http.StatusOK},
+		{"the date", []string{"If-Modified-Since", date}, http.StatusNotModified},
+		{"an older date", []string{"If-Modified-Since", now.Add(-time.Hour).Format(http.TimeFormat)}, http.StatusOK},
+		{"no date", []string{"If-Modified-Since", "yesterday"}, http.StatusOK},
+		{"a tag counts more than a date", []string{"If-None-Match", `"x"`, "If-Modified-Since", date}, http.StatusOK},
+	} {
+		answer, _ := get(t, url, row.headers...)
+		require.Equal(t, row.status, answer.StatusCode, row.says)
+		require.Equal(t, "N", answer.Header.Get("Smki-Status"), row.says)
+	}
 }

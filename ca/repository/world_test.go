@@ -20,9 +20,15 @@ import (
 	"smki.example/ca/repository"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
+
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	storetest.Again(t)
+}
 
 // A world is a CA with its register on a real database, keys in software, what was
 // logged, and a Repository.
@@ -48,7 +54,7 @@ func (everybody) Eligible(context.Context, string, *policy.Request) error { retu
 
 func newWorld(t testing.TB, environment string, change func(*repository.Config)) *world {
 	t.Helper()
-	w := &world{hierarchy: policytest.NewHierarchyIn(t, environment, policytest.Began), faults: &store.Faults{}, time: now, database: filepath.Join(t.TempDir(), "ca.db")}
+	w := &world{hierarchy: policytest.NewHierarchyIn(t, environment, policytest.Began), faults: &store.Faults{}, time: now, database: storetest.Fresh(t)}
 	ctx := context.Background()
 	var err error
 	w.store, err = store.Open(ctx, store.Config{URL: w.database, Faults: w.faults})
