@@ -257,7 +257,10 @@ func (c *committer) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.tx = &writeTx{db: c.base, conn: conn, stmts: make(map[string]*sql.Stmt)}
+	c.tx = &writeTx{db: c.base, conn: conn}
+	if c.base.prepares() {
+		c.tx.stmts = make(map[string]*sql.Stmt)
+	}
 	return nil
 }
 

@@ -32,8 +32,9 @@ func (s *Store) SilenceLeases() {
 	rows := &s.db.(*postgres).leaseRows
 	rows.mu.Lock()
 	defer rows.mu.Unlock()
-	for _, stop := range rows.mine {
+	for id, stop := range rows.mine {
 		close(stop)
+		rows.mine[id] = make(chan struct{})
 	}
 }
 

@@ -138,8 +138,8 @@ func (d *postgres) begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
 		text += `; SELECT owner FROM lease WHERE owner IN ('` + strings.Join(owners, `', '`) + `')`
 	}
 	var living int
-	err = conn.Raw(func(dc any) error {
-		results, err := dc.(*stdlib.Conn).Conn().PgConn().Exec(ctx, text).ReadAll()
+	err = raw(conn, func(dc *pgx.Conn) error {
+		results, err := dc.PgConn().Exec(ctx, text).ReadAll()
 		if err == nil && len(owners) > 0 {
 			living = len(results[1].Rows)
 		}
@@ -154,6 +154,18 @@ func (d *postgres) begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
 	}
 	return tx, nil
 }
+
+// raw runs f with the driver's connection, in the transaction that is open on it.
+// An error of f must not close conn: see writeTx.
+func raw(conn *sql.Conn, f func(*pgx.Conn) error) error {
+	var err error
+	if closed := conn.Raw(func(dc any) error { err = f(dc.(*stdlib.Conn).Conn()); return nil }); closed != nil {
+		return closed
+	}
+	return err
+}
+
+func (d *postgres) prepares() bool { return false }
 
 func (d *postgres) patience() time.Duration { return writePatience }
 
@@ -210,8 +222,8 @@ func (d *postgres) insert(ctx context.Context, tx *writeTx, r Rows) ([]int64, er
 			values[n] = append([]any{numbers[n]}, row...)
 		}
 	}
-	return numbers, tx.conn.Raw(func(dc any) error {
-		_, err := dc.(*stdlib.Conn).Conn().CopyFrom(tx.ctx, pgx.Identifier{r.Table}, columns, pgx.CopyFromRows(values))
+	return numbers, raw(tx.conn, func(dc *pgx.Conn) error {
+		_, err := dc.CopyFrom(tx.ctx, pgx.Identifier{r.Table}, columns, pgx.CopyFromRows(values))
 		return err
 	})
 }

@@ -101,6 +101,8 @@ func (d *sqlite) begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
 	return conn.BeginTx(ctx, nil) // BEGIN IMMEDIATE, by the connection's _txlock
 }
 
+func (d *sqlite) prepares() bool { return true }
+
 func (d *sqlite) patience() time.Duration { return 0 }
 
 func (d *sqlite) lost(error) bool { return false }

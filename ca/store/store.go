@@ -99,6 +99,9 @@ type database interface {
 	// begin begins a write transaction on conn. It returns when no other write
 	// transaction of any process is in progress.
 	begin(ctx context.Context, conn *sql.Conn) (*sql.Tx, error)
+	// prepares tells whether statements are to be prepared here, because the driver
+	// does not keep them.
+	prepares() bool
 	// patience bounds a write transaction; 0: nothing can hold it up.
 	patience() time.Duration
 	// certainlyNot tells whether a COMMIT that failed with err has certainly written

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -209,7 +210,7 @@ func checkpoints(t *testing.T, s *store.Store) (n int) {
 // The helper process of TestDeadOwner and TestOpenTogether.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("STORE_TEST_OWNER"); path != "" {
-		s, err := store.Open(context.Background(), store.Config{URL: path})
+		s, err := store.Open(context.Background(), store.Config{URL: path, LeaseTerm: 3 * time.Second})
 		if err != nil {
 			fmt.Println("error:", err)
 			os.Exit(1)

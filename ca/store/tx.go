@@ -61,17 +61,23 @@ func (t readTx) QueryRow(ctx context.Context, query string, args ...any) *sql.Ro
 	return t.tx.QueryRowContext(ctx, query, args...)
 }
 
-// writeTx is a Tx of the committer. It keeps every statement it has ever been
-// given prepared on the one write connection: preparing costs more than running,
-// and the rooms together have a few dozen statements, all constant.
+// writeTx is a Tx of the committer.
+//
+// On SQLite it keeps every statement it has ever been given prepared on the one
+// write connection: preparing costs more than running, and the rooms together have
+// a few dozen statements, all constant. They run on conn, beside sql and in its
+// transaction, because sql would prepare each of them anew.
+//
+// On PostgreSQL the driver keeps them itself, and they run on sql: database/sql
+// waits for itself, without end, when a connection turns out to be lost in a
+// statement on conn while a transaction is open on it.
 type writeTx struct {
 	db    database
 	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	stmts map[string]*sql.Stmt // nil: the driver keeps them
 
-	// Of the transaction in progress. The statements run on conn, beside sql and in
-	// its transaction, because sql would prepare each of them anew. ctx is what
-	// bounds the transaction, whatever its callers have.
+	// Of the transaction in progress. ctx is what bounds it, whatever its callers
+	// have.
 	sql *sql.Tx
 	ctx context.Context
 }
@@ -99,11 +105,16 @@ func (t *writeTx) prepared(query string) (*sql.Stmt, error) {
 }
 
 func (t *writeTx) Exec(_ context.Context, query string, args ...any) (int64, error) {
-	stmt, err := t.prepared(query)
-	if err != nil {
-		return 0, err
+	var res sql.Result
+	var err error
+	if t.stmts == nil {
+		res, err = t.sql.ExecContext(t.ctx, query, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = t.prepared(query); err == nil {
+			res, err = stmt.ExecContext(t.ctx, args...)
+		}
 	}
-	res, err := stmt.ExecContext(t.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -111,6 +122,9 @@ func (t *writeTx) Exec(_ context.Context, query string, args ...any) (int64, err
 }
 
 func (t *writeTx) Query(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	if t.stmts == nil {
+		return t.sql.QueryContext(t.ctx, query, args...)
+	}
 	stmt, err := t.prepared(query)
 	if err != nil {
 		return nil, err
@@ -119,11 +133,14 @@ func (t *writeTx) Query(_ context.Context, query string, args ...any) (*sql.Rows
 }
 
 func (t *writeTx) QueryRow(_ context.Context, query string, args ...any) *sql.Row {
+	if t.stmts == nil {
+		return t.sql.QueryRowContext(t.ctx, query, args...)
+	}
 	stmt, err := t.prepared(query)
 	if err != nil {
 		// A Row cannot be made from an error; running the query again gives one
 		// that carries it.
-		return t.conn.QueryRowContext(t.ctx, query, args...)
+		return t.sql.QueryRowContext(t.ctx, query, args...)
 	}
 	return stmt.QueryRowContext(t.ctx, args...)
 }
