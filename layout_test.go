@@ -67,8 +67,8 @@ var rooms = map[string][]string{
 		"drills/engine", "drills/fleet", "drills/gbcs", "drills/journal", "drills/procedure", "drills/scenario", "drills/words",
 	},
 
-	"cmd/clikit":   {},
-	"cmd/ceremony": {"cmd/clikit", "hsm", "hsm/custody", "hsm/ceremony", "policy", "softhsm"},
+	"cmd/clikit":       {},
+	"cmd/ceremony":     {"cmd/clikit", "hsm", "hsm/custody", "hsm/ceremony", "policy", "softhsm"},
 	"cmd/smki/console": {"ca", "ca/ra", "ca/revocation", "policy"},
 	"cmd/smki": {
 		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi", "ca/auditor", "ca/backup", "ca/scope", "cmd/smki/console",
