@@ -227,7 +227,10 @@ func (s *session) sound() error {
 	if !loggedIn(info) {
 		return called("C_GetSessionInfo", pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN))
 	}
-	return s.login.present()
+	if s.held {
+		return s.login.present()
+	}
+	return s.login.seen()
 }
 
 func loggedIn(info pkcs11.SessionInfo) bool {

@@ -17,7 +17,9 @@ type Config struct {
 	// code in this process with every key of the token.
 	Module string
 	// SoftHSMConf is the path of softhsm2.conf, for a SoftHSM module: SOFTHSM2_CONF is
-	// set to it round C_Initialize, and put back. Empty leaves the variable alone.
+	// set to it round C_Initialize, and put back. Empty leaves the variable alone. The directory that it names,
+	// or for a module with softhsm in its name the one that SoftHSM finds by itself, is guarded
+	// against other processes.
 	SoftHSMConf string
 	// TokenLabel and Serial choose the token; if both are given both must match.
 	TokenLabel, Serial string

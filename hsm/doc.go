@@ -10,6 +10,11 @@
 // again. While the token is away every operation fails with an error that wraps
 // [ErrUnavailable], and none hangs.
 //
+// Processes may share a SoftHSM directory, and be killed at any moment: whatever has
+// SoftHSM rewrite its files is done under the directory's guard (package softhsm), which also mends what
+// a killed process left. Signing needs no guard, and a token's file that is being rewritten by
+// somebody else is looked at again under one before it is called lost.
+//
 // It keeps keys in the token. [Token.Generate] sets every attribute that matters,
 // reads it back, and returns the evidence; there is no way to import a private key. Only
 // a [Secret] that was made readable leaves, and its evidence says that it can.
@@ -33,7 +38,7 @@
 // tokens), a login (one token's logged-in state, with a generation that rises when
 // handles die), the [Pool] of sessions, and a session with the goroutine that makes its
 // calls. A gate lets the calls in together and a reset alone, because C_Finalize
-// frees what others are using. The file operation.go ties them: take a session, perform, and
+// frees what others are using; the guard is taken inside it, and nothing inside the guard. The file operation.go ties them: take a session, perform, and
 // on a loss recover and try again.
 //
 // Start reading at [Open] and [Token.Generate]; the life of a failure is in

@@ -3,10 +3,12 @@ package hsm
 import (
 	"fmt"
 	"strings"
+
+	"smki.example/softhsm"
 )
 
-// find returns the one token that c asks for and may open. The caller is in the gate.
-func (m *module) find(c Config) (Info, error) {
+// find returns the one token that c asks for and may open. The caller is in the gate and has the guard.
+func (m *module) find(c Config, held *softhsm.Held) (Info, error) {
 	tokens, err := m.tokens()
 	if err != nil {
 		return Info{}, err
@@ -21,6 +23,10 @@ func (m *module) find(c Config) (Info, error) {
 		}
 	}
 	switch {
+	case len(match) == 0 && len(held.Torn()) > 0:
+		return Info{}, fmt.Errorf("%w: no such token can be read%s", ErrUnavailable, lost(held))
+	case len(match) == 0 && len(others) == 0 && m.guard != "":
+		return Info{}, fmt.Errorf("%w: the SoftHSM directory of %q holds no token: is this the right configuration, and is the directory whole?", errNoToken, m.guard)
 	case len(match) == 0 && len(others) == 0:
 		return Info{}, fmt.Errorf("%w: the module %q shows no token at all", ErrNotFound, m.path)
 	case len(match) == 0:
@@ -34,10 +40,22 @@ func (m *module) find(c Config) (Info, error) {
 	return match[0], nil
 }
 
+// errNoToken says that the module shows no token, and is an ErrNotFound.
+var errNoToken = fmt.Errorf("%w", ErrNotFound)
+
+// lost says which tokens are torn for good, for the end of an error; or nothing.
+func lost(held *softhsm.Held) string {
+	if len(held.Torn()) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %q was cut short when a process was killed, and there is no copy: restore the whole directory of the token from a backup", held.Torn())
+}
+
 // enroll finds the token and makes the caller a user of its login.
 func (m *module) enroll(c Config) (Info, *login, error) {
+	var info Info
 	m.gate.enter()
-	info, err := m.find(c)
+	err := m.guarded(c.Timeout, c.Logger, func(held *softhsm.Held) (err error) { info, err = m.find(c, held); return err })
 	m.gate.leave()
 	if err != nil {
 		return Info{}, nil, err
@@ -76,7 +94,7 @@ func (l *login) join(source pinSource) error {
 		l.mu.Unlock()
 		l.module.gate.enter()
 		defer l.module.gate.leave()
-		return l.open()
+		return l.module.guarded(l.timeout, l.log, l.open)
 	}
 	pin, err := source.read()
 	if err != nil {

@@ -97,7 +97,7 @@ func faultOf(err error) fault {
 	if errors.Is(err, errOverdue) {
 		return faultDeadline
 	}
-	if errors.Is(err, errStale) {
+	if errors.Is(err, errStale) || errors.Is(err, errUntouched) {
 		return faultHandle
 	}
 	var code pkcs11.Error
@@ -112,7 +112,8 @@ func faultOf(err error) fault {
 	case pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED, pkcs11.CKR_HOST_MEMORY,
 		pkcs11.CKR_DEVICE_ERROR, pkcs11.CKR_DEVICE_MEMORY, pkcs11.CKR_DEVICE_REMOVED,
 		pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_TOKEN_NOT_RECOGNIZED, pkcs11.CKR_SLOT_ID_INVALID,
-		pkcs11.CKR_FUNCTION_CANCELED, pkcs11.CKR_CANCEL:
+		pkcs11.CKR_FUNCTION_CANCELED, pkcs11.CKR_CANCEL,
+		pkcs11.CKR_USER_PIN_NOT_INITIALIZED: // SoftHSM's answer when it could not read the token's file
 		return faultToken
 	}
 	return faultNone
@@ -127,7 +128,7 @@ func refusedPIN(err error) bool {
 	}
 	switch uint(code) {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE,
-		pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED, pkcs11.CKR_USER_PIN_NOT_INITIALIZED:
+		pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED:
 		return true
 	}
 	return false

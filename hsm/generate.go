@@ -53,10 +53,10 @@ const idLength = 16
 // A label that any object of the token bears already is ErrConflict; PKCS#11
 // itself would accept it, and two keys of one name is how the wrong one comes to sign.
 // An error that wraps ErrUnavailable may leave the key behind: look it up before
-// a second try. Within a process calls take turns. Two processes that generate one
-// label on one token at the same moment should not exist: each looks again and withdraws its
-// key if it sees the other's, but SoftHSM may hide a key that another process
-// made in the same instant until the next write. [Token.Key] then says ErrConflict.
+// a second try. A process that is killed in here may leave half a pair, which takes
+// the label and is no key: destroy it. Calls take turns, within a process and, on SoftHSM, between
+// processes; on other tokens two processes that generate one label at the same moment should
+// not exist: each looks again and withdraws its key if it sees the other's.
 func (t *Token) Generate(ctx context.Context, spec KeySpec) (*Key, error) {
 	fail := func(err error) (*Key, error) { return nil, fmt.Errorf("generating key %q: %w", spec.Label, err) }
 	if err := spec.Label.Check(); err != nil {
@@ -70,7 +70,7 @@ func (t *Token) Generate(ctx context.Context, spec KeySpec) (*Key, error) {
 	id := make([]byte, idLength)
 	rand.Read(id)
 	if _, err := operate(ctx, t, repeatUntouched, func(s *session) (struct{}, error) {
-		return struct{}{}, s.generate(spec, id)
+		return struct{}{}, s.guarded(func() error { return s.generate(spec, id) })
 	}); err != nil {
 		return fail(err)
 	}
@@ -90,7 +90,7 @@ func (t *Token) Generate(ctx context.Context, spec KeySpec) (*Key, error) {
 }
 
 func (s *session) generate(spec KeySpec, id []byte) error {
-	if err := s.unused(spec.Label, id); err != nil {
+	if err := untouched(s.unused(spec.Label, id)); err != nil {
 		return err
 	}
 	public := []*pkcs11.Attribute{
@@ -164,23 +164,27 @@ func (s *session) alone(label KeyLabel, id []byte) error {
 // certificate has ended. ErrNotFound says that there was nothing.
 func (t *Token) Destroy(ctx context.Context, label KeyLabel) error {
 	_, err := operate(ctx, t, repeatUntouched, func(s *session) (struct{}, error) {
-		found, err := s.find(pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(label)))
-		if err != nil {
-			return struct{}{}, err
-		}
-		if len(found) == 0 {
-			return struct{}{}, s.absent("looking for it")
-		}
-		for _, h := range found {
-			if err := s.driver().DestroyObject(s.handle, h); err != nil {
-				return struct{}{}, called("C_DestroyObject", err)
-			}
-		}
-		return struct{}{}, nil
+		return struct{}{}, s.guarded(func() error { return s.destroy(label) })
 	})
 	if err != nil {
 		return fmt.Errorf("destroying key %q: %w", label, err)
 	}
 	t.pool.flush() // with the copies that sessions hold of the key
+	return nil
+}
+
+func (s *session) destroy(label KeyLabel) error {
+	found, err := s.find(pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(label)))
+	if err != nil {
+		return untouched(err)
+	}
+	if len(found) == 0 {
+		return untouched(s.absent("looking for it"))
+	}
+	for _, h := range found {
+		if err := s.driver().DestroyObject(s.handle, h); err != nil {
+			return called("C_DestroyObject", err)
+		}
+	}
 	return nil
 }

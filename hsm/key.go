@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -169,6 +170,9 @@ func (t *Token) Keys(ctx context.Context) ([]KeyInfo, error) {
 			}
 			for _, h := range found {
 				a, err := s.attributes(h)
+				if errors.Is(err, pkcs11.Error(pkcs11.CKR_OBJECT_HANDLE_INVALID)) && s.sound() == nil {
+					continue // another process destroyed it after it was found
+				}
 				if err != nil {
 					return nil, err
 				}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/miekg/pkcs11"
+
+	"smki.example/softhsm"
 )
 
 // A login is one token's state of being logged in, shared by all in this
@@ -57,9 +59,13 @@ type flight struct {
 	err  error // to be read after done
 }
 
-// open opens the anchor and logs in. The caller is in the gate.
-func (l *login) open() error {
+// open opens the anchor and logs in. The caller is in the gate and has the guard, since
+// SoftHSM rewrites the token's file at C_Login; not even that is risked without a copy.
+func (l *login) open(held *softhsm.Held) error {
 	d := l.module.d
+	if err := held.Keep(); err != nil {
+		return err
+	}
 	pin, err := l.pin.read()
 	if err != nil {
 		return err
@@ -73,6 +79,9 @@ func (l *login) open() error {
 	if err != nil && !errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_ALREADY_LOGGED_IN)) {
 		d.CloseSession(anchor)
 		err = called("C_Login", err)
+		if errors.Is(err, pkcs11.Error(pkcs11.CKR_USER_PIN_NOT_INITIALIZED)) {
+			return fmt.Errorf("logging in to token %q: %w: the PIN was not tried, and does not count; either nobody has set one, or another program is at the token's files: try again", l.label, err)
+		}
 		if refusedPIN(err) {
 			l.mu.Lock()
 			l.poison = fmt.Errorf("logging in to token %q: %w; it was tried once and counts against the token: correct the PIN and open the token anew", l.label, err)
@@ -107,8 +116,9 @@ func (l *login) logout() error {
 	return errors.Join(called("C_Logout", d.Logout(anchor)), called("C_CloseSession", d.CloseSession(anchor)))
 }
 
-// rejoin finds the token again after C_Initialize and logs in. The caller is alone in the gate.
-func (l *login) rejoin() error {
+// rejoin finds the token again after C_Initialize and logs in. The caller is alone in the gate
+// and has the guard.
+func (l *login) rejoin(held *softhsm.Held) error {
 	l.anchor = 0
 	if err := l.poisoned(); err != nil {
 		return err
@@ -120,10 +130,10 @@ func (l *login) rejoin() error {
 	for _, t := range tokens {
 		if t.Serial == l.serial && t.Label == l.label {
 			l.slot = t.Slot
-			return l.open()
+			return l.open(held)
 		}
 	}
-	return fmt.Errorf("token %q (serial %q) is not there", l.label, l.serial)
+	return fmt.Errorf("token %q (serial %q) is not there%s", l.label, l.serial, lost(held))
 }
 
 // advance makes every session and handle of before invalid.
@@ -145,13 +155,25 @@ func (l *login) over() bool {
 
 // present returns an error if the token does not answer. A SoftHSM token whose
 // directory is gone still opens sessions and finds no objects, without an
-// error; C_GetTokenInfo is the cheapest call that notices. The caller is in the gate.
+// error; C_GetTokenInfo is the cheapest call that notices. The caller is in the gate and has the guard.
 func (l *login) present() error {
 	_, err := l.module.d.GetTokenInfo(l.slot)
 	return called("C_GetTokenInfo", err)
 }
 
-// alive returns nil if the token is there and logged in. The caller is in the gate.
+// seen is present for a caller without the guard. A token that does not answer is asked again
+// under it: another process may have been rewriting the token's file.
+func (l *login) seen() error {
+	err := l.present()
+	if err == nil {
+		return nil
+	}
+	// If there is no guard to be had, the first answer stands.
+	l.module.guarded(l.timeout, l.log, func(*softhsm.Held) error { err = l.present(); return nil })
+	return err
+}
+
+// alive returns nil if the token is there and logged in. The caller is in the gate and has the guard.
 func (l *login) alive() error {
 	if l.anchor == 0 {
 		return errors.New("no session")
@@ -211,10 +233,11 @@ func (l *login) reconnect(seen uint64) error {
 	defer l.setup.Unlock()
 	m := l.module
 	m.gate.enter()
-	well := l.alive()
+	var well error
+	err := m.guarded(l.timeout, l.log, func(*softhsm.Held) error { well = l.alive(); return nil })
 	m.gate.leave()
-	if well == nil {
-		return nil
+	if err != nil || well == nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.timeout)
 	defer cancel()
@@ -228,11 +251,13 @@ func (l *login) reconnect(seen uint64) error {
 	if l.generation.Load() != seen {
 		return nil // another token of the module was reset, and this one with it
 	}
-	err := l.renew()
-	if err != nil && !refusedPIN(err) {
-		err = m.reset(l)
-	}
-	if err != nil {
+	if err := m.guarded(l.timeout, l.log, func(held *softhsm.Held) error {
+		err := l.renew(held)
+		if err != nil && !refusedPIN(err) {
+			err = m.reset(l, held)
+		}
+		return err
+	}); err != nil {
 		l.log.Warn("token is unavailable", "label", l.label, "reason", well.Error(), "err", err)
 		return err
 	}
@@ -241,13 +266,13 @@ func (l *login) reconnect(seen uint64) error {
 }
 
 // renew closes whatever sessions of the token are left, so that none leaks and no
-// old handle can name a new session, and logs in again. The caller is alone in the gate.
-func (l *login) renew() error {
+// old handle can name a new session, and logs in again. The caller is alone in the gate and has the guard.
+func (l *login) renew(held *softhsm.Held) error {
 	l.module.d.CloseAllSessions(l.slot) // an error says that there are none
 	l.anchor = 0
 	l.advance()
 	if err := l.present(); err != nil {
 		return err
 	}
-	return l.open()
+	return l.open(held)
 }

@@ -29,7 +29,10 @@ type module struct {
 	life sync.Mutex // held while the library is loaded, initialised, finalised
 	up   bool       // guarded by life: initialised by us
 	conf string     // guarded by life: SOFTHSM2_CONF at initialisation
-	d    driver     // set while up; read by those who hold a reference
+	// guard is the SoftHSM configuration whose directory is guarded, or empty. It is
+	// set with d, and read by those who hold a reference.
+	guard string
+	d     driver // set while up; read by those who hold a reference
 
 	mu        sync.Mutex
 	refs      int               // guarded by mu
@@ -44,9 +47,10 @@ var modules = struct {
 	byPath map[string]*module
 }{byPath: map[string]*module{}}
 
-// acquireModule returns the module at path, initialised with conf. Each success
-// needs a release. It blocks for as long as C_Initialize does.
-func acquireModule(path, conf string, load func(string) driver) (*module, error) {
+// acquireModule returns the module that c names, initialised with its configuration. Each
+// success needs a release. It blocks for as long as C_Initialize does.
+func acquireModule(c Config) (*module, error) {
+	path, conf := c.Module, c.SoftHSMConf
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, fmt.Errorf("finding PKCS#11 module %q: %w", path, err)
@@ -65,7 +69,7 @@ func acquireModule(path, conf string, load func(string) driver) (*module, error)
 	m.life.Lock()
 	defer m.life.Unlock()
 	if !m.up {
-		if err := m.load(conf, load); err != nil {
+		if err := m.load(c); err != nil {
 			return nil, err
 		}
 	} else if m.conf != conf {
@@ -79,16 +83,17 @@ func acquireModule(path, conf string, load func(string) driver) (*module, error)
 }
 
 // load loads and initialises the library. The caller holds life.
-func (m *module) load(conf string, load func(string) driver) error {
-	d := load(m.path)
+func (m *module) load(c Config) error {
+	d := c.load(m.path)
 	if d == nil {
 		return fmt.Errorf("loading PKCS#11 module %q: the system's loader refused it: is it a library for this machine, and is its file system mounted without noexec?", m.path)
 	}
-	if err := initialise(d, conf); err != nil {
+	m.guard = c.guardConf()
+	if err := m.guarded(c.Timeout, c.Logger, func(*softhsm.Held) error { return initialise(d, c.SoftHSMConf) }); err != nil {
 		d.Destroy()
 		return fmt.Errorf("loading PKCS#11 module %q: %w", m.path, err)
 	}
-	m.up, m.conf, m.d = true, conf, d
+	m.up, m.conf, m.d = true, c.SoftHSMConf, d
 	return nil
 }
 
@@ -137,9 +142,9 @@ func (m *module) release(limit time.Duration) error {
 // reset finalises and initialises the library and logs every token in again. It
 // is the only cure for a SoftHSM token that was away, which the library goes on
 // believing gone, and for tokens that came after C_Initialize. The caller is
-// alone in the gate. The error is that of self; the others find
+// alone in the gate and has the guard. The error is that of self; the others find
 // out at their next use.
-func (m *module) reset(self *login) error {
+func (m *module) reset(self *login, held *softhsm.Held) error {
 	m.mu.Lock()
 	all := make([]*login, 0, len(m.logins))
 	for _, l := range m.logins {
@@ -160,7 +165,7 @@ func (m *module) reset(self *login) error {
 	for _, l := range all {
 		l.anchor = 0
 		if err == nil {
-			if lerr := l.rejoin(); l == self {
+			if lerr := l.rejoin(held); l == self {
 				answer = lerr
 			}
 		}

@@ -49,31 +49,7 @@ func (t *Token) GenerateSecret(ctx context.Context, spec SecretSpec) (*Secret, e
 	id := make([]byte, idLength)
 	rand.Read(id)
 	if _, err := operate(ctx, t, repeatUntouched, func(s *session) (struct{}, error) {
-		if err := s.unused(spec.Label, id); err != nil {
-			return struct{}{}, err
-		}
-		_, err := s.driver().GenerateKey(s.handle, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, []*pkcs11.Attribute{
-			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
-			pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
-			pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, secretLength),
-			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-			pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
-			pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(spec.Label)),
-			pkcs11.NewAttribute(pkcs11.CKA_ID, id),
-			pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, !spec.Readable),
-			pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, spec.Readable),
-			pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true),
-			pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, true),
-			pkcs11.NewAttribute(pkcs11.CKA_SIGN, false),
-			pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
-			pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
-			pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
-			pkcs11.NewAttribute(pkcs11.CKA_MODIFIABLE, false),
-		})
-		if err != nil {
-			return struct{}{}, called("C_GenerateKey", err)
-		}
-		return struct{}{}, s.alone(spec.Label, id)
+		return struct{}{}, s.guarded(func() error { return s.generateSecret(spec, id) })
 	}); err != nil {
 		return fail(err)
 	}
@@ -85,6 +61,34 @@ func (t *Token) GenerateSecret(ctx context.Context, spec SecretSpec) (*Secret, e
 		return fail(errors.Join(errors.New("the token made it otherwise than it was told"), t.Destroy(ctx, spec.Label)))
 	}
 	return k, nil
+}
+
+func (s *session) generateSecret(spec SecretSpec, id []byte) error {
+	if err := untouched(s.unused(spec.Label, id)); err != nil {
+		return err
+	}
+	_, err := s.driver().GenerateKey(s.handle, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}, []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
+		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
+		pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, secretLength),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+		pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, true),
+		pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(spec.Label)),
+		pkcs11.NewAttribute(pkcs11.CKA_ID, id),
+		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, !spec.Readable),
+		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, spec.Readable),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true),
+		pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, true),
+		pkcs11.NewAttribute(pkcs11.CKA_SIGN, false),
+		pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
+		pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
+		pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, false),
+		pkcs11.NewAttribute(pkcs11.CKA_MODIFIABLE, false),
+	})
+	if err != nil {
+		return called("C_GenerateKey", err)
+	}
+	return s.alone(spec.Label, id)
 }
 
 // Secret looks a symmetric key up by its label. ErrNotFound says that the token

@@ -25,6 +25,7 @@ type session struct {
 	opened     bool
 	generation uint64             // the login's, when the session was opened
 	objects    map[string]*object // private and secret keys by CKA_ID, found in this session
+	held       bool               // this goroutine has the guard of the module
 }
 
 // An object is a key as one session sees it.

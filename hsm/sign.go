@@ -168,7 +168,7 @@ func (p *presence) check(l *login) error {
 	if !due {
 		return nil
 	}
-	err := l.present()
+	err := l.seen()
 	if err != nil {
 		p.mu.Lock()
 		p.last = time.Time{}

@@ -1,6 +1,7 @@
 package hsm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,9 +73,23 @@ func Open(ctx context.Context, c Config) (*Token, error) {
 	return nil, fmt.Errorf("opening token %q: %w: %w", name, ErrUnavailable, err)
 }
 
-// open does the work of Open, for as long as the module takes.
+// open does the work of Open, for as long as the module takes. A SoftHSM that was initialised
+// at a moment when a program without our guard was logging in does not see the token's file, or its
+// user PIN, until it is initialised again; so this is done once.
 func open(c Config) (*Token, error) {
-	m, err := acquireModule(c.Module, c.SoftHSMConf, c.load)
+	first := c
+	first.PIN = bytes.Clone(c.PIN)
+	t, err := openOnce(first)
+	if err != nil && c.guardConf() != "" && (errors.Is(err, errNoToken) || faultOf(err) == faultToken) {
+		return openOnce(c)
+	}
+	clear(c.PIN)
+	return t, err
+}
+
+// openOnce is one try of open. It keeps the PIN of c, or wipes it.
+func openOnce(c Config) (*Token, error) {
+	m, err := acquireModule(c)
 	if err != nil {
 		clear(c.PIN)
 		return nil, err

@@ -1,8 +1,11 @@
 package softhsm
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -41,4 +44,45 @@ func WithConfig(conf string, initialise func() error) (err error) {
 		}
 	}()
 	return initialise()
+}
+
+// Configuration returns the path of the configuration that SoftHSM reads when it
+// is initialised and nobody sets SOFTHSM2_CONF for it: that of the variable, else the user's,
+// else the system's; or nothing if there is none.
+func Configuration() string {
+	var places []string
+	WithConfig("", func() error { // with the lock, so as not to see what is set for another module
+		if conf := os.Getenv(confVariable); conf != "" {
+			places = append(places, conf)
+		}
+		return nil
+	})
+	if len(places) == 0 {
+		if home, err := os.UserHomeDir(); err == nil {
+			places = append(places, filepath.Join(home, ".config", "softhsm2", confName))
+		}
+		places = append(places, filepath.Join("/etc/softhsm", confName), filepath.Join("/etc", confName))
+	}
+	for _, place := range places {
+		if _, err := os.Stat(place); err == nil {
+			return place
+		}
+	}
+	return ""
+}
+
+// tokenDir returns the directory of tokens that a softhsm2.conf names.
+func tokenDir(conf string) (string, error) {
+	b, err := os.ReadFile(conf)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(b)) {
+		line, _, _ = strings.Cut(line, "#")
+		name, value, _ := strings.Cut(line, "=")
+		if strings.TrimSpace(name) == "directories.tokendir" && strings.TrimSpace(value) != "" {
+			return strings.TrimSpace(value), nil
+		}
+	}
+	return "", errors.New("it names no directories.tokendir")
 }

@@ -15,6 +15,12 @@
 // can be broken and restored, so that the loss of a token can be tested without
 // hardware.
 //
+// And it makes good what SoftHSM itself does not promise: that processes may share a
+// directory, and die in it. SoftHSM rewrites a token's file in place at every login, and a process
+// killed at that moment costs the token. Whoever calls PKCS#11 on a SoftHSM
+// directory does so under a [Guard], as package hsm does, which lets processes in one at a time and
+// puts a torn file back from the copy that [Held.Keep] made.
+//
 // The package refuses to initialise a directory that holds anything, and it
 // deletes nothing that it did not make. It does not use keys: that is package
 // hsm, which opens what New returns. A SoftHSM token protects nothing against

@@ -2,6 +2,7 @@ package softhsm
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -189,6 +190,9 @@ func (t *Token) fill(system string) error {
 	if t.Serial, err = initialise(t.Library, t.Config(), t.Label, soPIN, pin); err != nil {
 		return err
 	}
+	if err := t.keep(); err != nil {
+		return err
+	}
 	b, err := json.Marshal(facts{Label: t.Label, Serial: t.Serial})
 	if err != nil {
 		return err
@@ -196,9 +200,19 @@ func (t *Token) fill(system string) error {
 	return os.WriteFile(filepath.Join(t.Dir, factsName), append(b, '\n'), 0o600)
 }
 
+// keep puts the new token on disk, and a copy of its file.
+func (t *Token) keep() error {
+	held, err := Guard(context.Background(), t.Config())
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	return errors.Join(held.Settle(), held.Keep())
+}
+
 // clear removes what fill may have made, and the directory if that leaves it empty.
 func (t *Token) clear() {
-	for _, name := range []string{confName, tokensName, libraryName, pinName, soPINName, factsName} {
+	for _, name := range []string{confName, tokensName, keptName, libraryName, pinName, soPINName, factsName} {
 		os.RemoveAll(filepath.Join(t.Dir, name))
 	}
 	os.Remove(t.Dir)

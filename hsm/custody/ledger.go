@@ -33,9 +33,9 @@ type Spent struct {
 	Shares        []int  // numbers of the shares that were given
 	Opened        time.Time
 	Uses          []Use
-	// Torn says that the last line was cut off, as a crash leaves it: one use
+	// Torn says that the last line was cut off, as a crash or a full disk leaves it: one use
 	// more may have been counted, and none of that use was signed, since the
-	// token is asked only after the line is on disk.
+	// token is asked only after the line is on disk. No use follows it.
 	Torn bool
 }
 
@@ -50,7 +50,13 @@ type opening struct {
 // O_EXCL: of two processes one wins. Whoever can write to the directory can
 // make an authorisation good again by deleting its file; the count, key and
 // expiry in the note still bind them.
-type ledger struct{ file *os.File }
+type ledger struct{ file ledgerFile }
+
+// A ledgerFile is an *os.File, or a test's that writes half a line.
+type ledgerFile interface {
+	io.WriteCloser
+	Sync() error
+}
 
 // spend makes the ledger of a, or says that there is one.
 func spend(dir string, a Authorisation, signed []byte, shares []Share, at time.Time) (*ledger, error) {
@@ -65,7 +71,7 @@ func spend(dir string, a Authorisation, signed []byte, shares []Share, at time.T
 	if err != nil {
 		return nil, fmt.Errorf("making the ledger: %w", err)
 	}
-	l := &ledger{file: file}
+	l := &ledger{file}
 	o := opening{Note: string(signed), At: at.UTC()}
 	for _, s := range shares {
 		o.Shares = append(o.Shares, s.Index())
@@ -78,7 +84,8 @@ func spend(dir string, a Authorisation, signed []byte, shares []Share, at time.T
 
 func ledgerPath(dir, id string) string { return filepath.Join(dir, id+".jsonl") }
 
-// append returns when the line is on disk.
+// append returns when the line is on disk. After an error the file may end in half a
+// line, and nothing may be appended to it any more: what follows would be part of that line.
 func (l *ledger) append(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -96,21 +103,24 @@ func (l *ledger) append(v any) error {
 // ReadLedger reads what was opened under the vault's directory, in the order of
 // the authorisations' names; a directory that does not exist is empty. The
 // notes are verified against nothing here: give each Signed to
-// [ParseAuthorisation].
+// [ParseAuthorisation]. An error is about the files that it names; what the others say is
+// returned with it.
 func ReadLedger(dir string) ([]Spent, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the ledger %q: %w", dir, err)
 	}
 	var all []Spent
+	var errs []error
 	for _, name := range names {
 		s, err := readSpent(name)
 		if err != nil {
-			return nil, fmt.Errorf("reading the ledger %q: %w", name, err)
+			errs = append(errs, fmt.Errorf("reading the ledger %q: %w", name, err))
+			continue
 		}
 		all = append(all, s)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 func readSpent(name string) (s Spent, err error) {

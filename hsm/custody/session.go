@@ -26,22 +26,25 @@ type Session struct {
 
 	mu     sync.Mutex
 	uses   []Use
+	broken error // why the ledger takes no more lines
 	closed bool
 }
 
 // Uses returns the ledger of this session: each signature that was let through,
-// in order, those that then failed at the token included.
+// in order, those that then failed at the token included, and one whose line could not be
+// written, if there was one: it was not signed.
 func (s *Session) Uses() []Use {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.uses)
 }
 
-// Left returns how many uses the authorisation still allows.
+// Left returns how many uses the authorisation still allows: none once the ledger could
+// not be written.
 func (s *Session) Left() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.broken != nil {
 		return 0
 	}
 	return s.authorisation.Count - len(s.uses)

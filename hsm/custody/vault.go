@@ -105,7 +105,8 @@ func (a Authorisation) inTime(now time.Time) error {
 // messages. Each call is checked against count and expiry and is in the ledger,
 // on disk, before the token is asked; a call that fails at the token has used
 // up its turn, since the token may have signed. ctx bounds the calls to the
-// token. The signer may be used concurrently and refuses after [Session.Close].
+// token. A use that the ledger cannot take is not signed, and is the last: the
+// signer refuses from then on. It may be used concurrently and refuses after [Session.Close].
 func (s *Session) Signer(ctx context.Context, key hsm.KeyLabel) (crypto.Signer, error) {
 	if key != s.authorisation.Key {
 		return nil, fmt.Errorf("%w: authorisation %q is for key %q, not %q", ErrRefused, s.authorisation.ID, s.authorisation.Key, key)
@@ -155,6 +156,9 @@ func (s *Session) count(digest []byte) (done func(), err error) {
 	if s.closed {
 		return nil, fmt.Errorf("%w: the session of authorisation %q is closed", ErrRefused, a.ID)
 	}
+	if s.broken != nil {
+		return nil, fmt.Errorf("%w: the ledger of authorisation %q could not be written, so no further use of %q can be accounted for; a new decision is needed: %w", ErrRefused, a.ID, a.Key, s.broken)
+	}
 	if err := a.inTime(now); err != nil {
 		return nil, err
 	}
@@ -165,6 +169,7 @@ func (s *Session) count(digest []byte) (done func(), err error) {
 	// Counted before it is written: a write that fails may have reached the disk.
 	s.uses = append(s.uses, use)
 	if err := s.ledger.append(use); err != nil {
+		s.broken = err
 		return nil, fmt.Errorf("use %d of authorisation %q: %w", use.Number, a.ID, err)
 	}
 	s.running.Add(1)
