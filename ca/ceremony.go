@@ -39,6 +39,7 @@ func (i *Issuer) ImportCeremony(ctx context.Context, signed []CeremonyIntent) er
 		crl    *policy.CRL
 		intent *Intent
 	}
+	now := i.Now()
 	var entries []entry
 	var cas []*policy.Certificate
 	for n, s := range signed {
@@ -46,7 +47,6 @@ func (i *Issuer) ImportCeremony(ctx context.Context, signed []CeremonyIntent) er
 		if err != nil {
 			return fmt.Errorf("importing ceremony: signature %d by %q: %w", n, s.KeyLabel, err)
 		}
-		now := i.Now()
 		e := entry{intent: &Intent{Kind: CertificateIntent, Issuer: s.KeyLabel, TBS: s.TBS, Owner: ceremonyOwner,
 			State: StateRecorded, Cause: "key ceremony", CreatedAt: now, SettledAt: now}}
 		if s.Profile == "" {
@@ -126,12 +126,16 @@ func (i *Issuer) ImportCeremony(ctx context.Context, signed []CeremonyIntent) er
 					return err
 				}
 			}
-			items = append(items, e.intent.item())
+			it := e.intent.item()
+			if e.cert != nil {
+				it.DER = digestOf(e.cert.Raw)
+			}
+			items = append(items, it)
 		}
 		if len(items) == 0 {
 			return nil
 		}
-		_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindCeremony, At: i.Now(), By: "ceremony", Body: map[string]any{"intents": items}})
+		_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindCeremony, At: now, By: "ceremony", Body: map[string]any{"intents": items}})
 		return err
 	})
 	if err != nil {

@@ -68,15 +68,20 @@ type Intent struct {
 // neighbour's.
 type handle [16]byte
 
-// intentItem is an intent as the audit log has it.
+// intentItem is an intent, or what became of it, as the audit log has it. Package
+// auditor compares it with the ledger; a field that is not here is one that could be
+// changed there unseen.
 type intentItem struct {
-	ID      int64  `json:"id"`
-	Issuer  string `json:"issuer"`
-	Serial  string `json:"serial,omitempty"`
-	Number  int64  `json:"number,omitempty"`
-	Profile string `json:"profile"`
-	TBS     string `json:"tbs_sha256,omitempty"`
-	Cause   string `json:"cause,omitempty"`
+	ID        int64       `json:"id"`
+	Issuer    string      `json:"issuer"`
+	Serial    string      `json:"serial,omitempty"`
+	Number    int64       `json:"number,omitempty"`
+	Profile   string      `json:"profile"`
+	TBS       string      `json:"tbs_sha256,omitempty"`
+	DER       string      `json:"sha256,omitempty"`    // of the recorded certificate
+	State     IntentState `json:"state,omitempty"`     // of one that was given up
+	SettledAt time.Time   `json:"settled_at,omitzero"` // of one that was given up: a list shows it
+	Cause     string      `json:"cause,omitempty"`
 }
 
 func (in *Intent) item() intentItem {
@@ -85,10 +90,28 @@ func (in *Intent) item() intentItem {
 		it.Serial = in.Serial.String()
 	}
 	if in.TBS != nil {
-		digest := sha256.Sum256(in.TBS)
-		it.TBS = hex.EncodeToString(digest[:])
+		it.TBS = digestOf(in.TBS)
 	}
 	return it
+}
+
+// certified is a recorded certificate's item.
+func (in *Intent) certified(der []byte) intentItem {
+	it := in.item()
+	it.TBS, it.DER = "", digestOf(der)
+	return it
+}
+
+// givenUp is the item of an intent that was settled as written off or unused.
+func (in *Intent) givenUp(to IntentState, cause string) intentItem {
+	it := in.item()
+	it.TBS, it.State, it.SettledAt, it.Cause = "", to, in.SettledAt, cause
+	return it
+}
+
+func digestOf(b []byte) string {
+	digest := sha256.Sum256(b)
+	return hex.EncodeToString(digest[:])
 }
 
 // AddIntent writes an intent in tx, as one of this Issuer's open ones, and sets
@@ -136,13 +159,17 @@ func (i *Issuer) worksOn(in *Intent) bool {
 	return i.inFlight[in.handle]
 }
 
-// AuditIntents appends the audit record of intents that were added in tx.
+// AuditIntents appends the audit record of intents that were added in tx, by one
+// call, whose time it carries.
 func (i *Issuer) AuditIntents(ctx context.Context, tx store.Tx, by string, ins ...*Intent) error {
+	if len(ins) == 0 {
+		return nil
+	}
 	items := make([]intentItem, len(ins))
 	for n, in := range ins {
 		items[n] = in.item()
 	}
-	_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindIntent, At: i.Now(), By: by, Body: struct {
+	_, err := audit.Append(ctx, tx, audit.Event{Kind: audit.KindIntent, At: ins[0].CreatedAt, By: by, Body: struct {
 		Owner   store.OwnerID `json:"owner"`
 		Intents []intentItem  `json:"intents"`
 	}{i.lease.ID(), items}})
@@ -199,18 +226,24 @@ func (in *Intent) row() []any {
 	}
 }
 
-// SettleIntent gives an open intent its final state in tx. It reports false, and
+// SettleIntent gives an open intent its final state in tx and sets its SettledAt,
+// which is the time that the record of the act carries. It reports false, and
 // changes nothing, if the intent is not open any more or never reached the disk.
 func (i *Issuer) SettleIntent(ctx context.Context, tx store.Tx, in *Intent, to IntentState, cause string) (bool, error) {
+	now := i.Now()
 	n, err := tx.Exec(ctx, `UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE id = $4 AND handle = $5 AND state = 'open'`,
-		string(to), cause, i.Now().UnixMicro(), in.ID, in.handle[:])
+		string(to), cause, now.UnixMicro(), in.ID, in.handle[:])
 	if err != nil {
 		return false, fmt.Errorf("settling intent %d: %w", in.ID, err)
+	}
+	if n == 1 {
+		in.SettledAt = now
 	}
 	return n == 1, nil
 }
 
-// SettleIntents is [Issuer.SettleIntent] for many, one report for each.
+// SettleIntents is [Issuer.SettleIntent] for many, with one report for each and one
+// time for all.
 func (i *Issuer) SettleIntents(ctx context.Context, tx store.Tx, ins []*Intent, to IntentState, cause string) ([]bool, error) {
 	open := make([]bool, len(ins))
 	if len(ins) == 1 {
@@ -240,14 +273,15 @@ func (i *Issuer) SettleIntents(ctx context.Context, tx store.Tx, ins []*Intent, 
 		return nil, fmt.Errorf("settling intents: %w", err)
 	}
 	ids = ids[:0]
+	now := i.Now()
 	for n, in := range ins {
 		if h, there := handles[in.ID]; there && h == in.handle {
-			open[n] = true
+			open[n], in.SettledAt = true, now
 			ids = append(ids, in.ID)
 		}
 	}
 	for _, part := range portions(ids) {
-		args := append([]any{string(to), cause, i.Now().UnixMicro()}, part...)
+		args := append([]any{string(to), cause, now.UnixMicro()}, part...)
 		if _, err := tx.Exec(ctx, inList(`UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE state = 'open' AND id IN (?)`, 4, len(part)), args...); err != nil {
 			return nil, fmt.Errorf("settling intents: %w", err)
 		}
@@ -364,7 +398,5 @@ func (i *Issuer) GiveUpIntent(ctx context.Context, tx store.Tx, in *Intent, to I
 	if err != nil || !open {
 		return err
 	}
-	it := in.item()
-	it.Cause = cause
-	return auditWriteOff(ctx, tx, i.Now(), "ca", []intentItem{it})
+	return auditWriteOff(ctx, tx, in.SettledAt, "ca", []intentItem{in.givenUp(to, cause)})
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"smki.example/ca/audit"
 	"smki.example/ca/store"
@@ -224,7 +225,6 @@ func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 }
 
 func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*draft) error {
-	now := i.Now()
 	recorded := make(map[string][]intentItem) // by requester
 	intents := make([]*Intent, len(signed))
 	for n, d := range signed {
@@ -235,8 +235,8 @@ func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*dr
 		return err
 	}
 	var certificates []*Certificate
+	var now time.Time
 	for n, d := range signed {
-		d.certificate.RecordedAt = now
 		if !open[n] {
 			// Somebody took this process for dead and wrote the serial off. It may
 			// stand on a CRL already: the signature must not get out.
@@ -244,9 +244,10 @@ func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*dr
 				Err: errors.New("another process has written the serial off; is the lease file of this one gone?")}
 			continue
 		}
+		now = d.intent.SettledAt
+		d.certificate.RecordedAt = now
 		certificates = append(certificates, d.certificate)
-		it := intentItem{ID: d.intent.ID, Issuer: d.intent.Issuer, Serial: d.intent.Serial.String(), Profile: d.intent.Profile}
-		recorded[d.requester] = append(recorded[d.requester], it)
+		recorded[d.requester] = append(recorded[d.requester], d.intent.certified(d.certificate.DER))
 	}
 	if err := insertCertificates(ctx, tx, certificates); err != nil {
 		return err
@@ -285,9 +286,7 @@ func (i *Issuer) writeOff(ctx context.Context, tx store.Tx, drafts []*draft, to 
 			return err
 		}
 		if open {
-			it := d.intent.item()
-			it.TBS, it.Cause = "", d.err.Error()
-			items = append(items, it)
+			items = append(items, d.intent.givenUp(state, d.err.Error()))
 		}
 	}
 	return auditWriteOff(ctx, tx, i.Now(), "ca", items)

@@ -100,9 +100,7 @@ func (i *Issuer) reconcileOwner(ctx context.Context, owner store.OwnerID, alive 
 				if _, err := i.SettleIntent(ctx, tx, in, StateWrittenOff, cause); err != nil {
 					return err
 				}
-				it := in.item()
-				it.Cause = cause
-				items = append(items, it)
+				items = append(items, in.givenUp(StateWrittenOff, cause))
 				done = append(done, Settled{Kind: in.Kind, Issuer: in.Issuer, Serial: in.Serial, Number: in.Number,
 					Profile: in.Profile, OnCRL: in.Kind == CertificateIntent && i.PublishesCRL(in.Issuer)})
 			}

@@ -2,6 +2,8 @@ package revocation
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -29,6 +31,10 @@ var errOvertaken = errors.New("overtaken by a revocation or a newer list while i
 // and audit record are committed as an intent, the key signs, the signature is
 // verified, list and audit record are committed. A list that was overtaken by a
 // revocation meanwhile is thrown away, its number with it, and made anew.
+//
+// A list never lacks, or tells otherwise, what the last published one of the
+// authority told: where the ledger would have it so, it was changed by something
+// that is not this CA, and nothing is signed.
 //
 // An authority without a list in this environment, and one whose certificate has
 // expired, is an error wrapping [ca.ErrRefused]. One wrapping [ca.ErrUncertain]
@@ -102,6 +108,9 @@ func (r *Register) draw(ctx context.Context, a *ca.Authority, period policy.CRLP
 	var number int64
 	err := r.store.Read(ctx, func(tx store.Tx) (err error) {
 		if entries, err = entriesOf(ctx, tx, a.ID()); err != nil {
+			return err
+		}
+		if err = keepsAll(ctx, tx, a.ID(), entries); err != nil {
 			return err
 		}
 		number, err = nextNumber(ctx, tx, a.ID())
@@ -201,7 +210,7 @@ func (r *Register) record(ctx context.Context, l *list) error {
 		if !open {
 			return errors.New("another process has written the number off; is the lease file of this one gone?")
 		}
-		l.record.PublishedAt = r.ca.Now()
+		l.record.PublishedAt = l.intent.SettledAt
 		_, err = tx.Exec(ctx, `INSERT INTO crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			l.record.Issuer, l.record.Number, l.intent.ID, l.record.ThisUpdate.UnixMicro(), l.record.NextUpdate.UnixMicro(),
@@ -209,9 +218,10 @@ func (r *Register) record(ctx context.Context, l *list) error {
 		if err != nil {
 			return err
 		}
+		digest := sha256.Sum256(l.record.DER)
 		_, err = audit.Append(ctx, tx, audit.Event{Kind: audit.KindCRL, At: l.record.PublishedAt, By: "revocation", Body: map[string]any{
-			"issuer": l.record.Issuer, "number": l.record.Number, "entries": l.record.Entries,
-			"this_update": l.record.ThisUpdate, "next_update": l.record.NextUpdate,
+			"id": l.intent.ID, "issuer": l.record.Issuer, "number": l.record.Number, "entries": l.record.Entries,
+			"this_update": l.record.ThisUpdate, "next_update": l.record.NextUpdate, "sha256": hex.EncodeToString(digest[:]),
 		}})
 		if err != nil {
 			return err

@@ -6,7 +6,9 @@
 // A revocation that returned is in the ledger with its audit record, and on every
 // CRL of its issuer from the next one on, for good: no list is ever published that
 // lacks a revocation recorded before it, and the first revocation of a serial is
-// never changed by a second ([Register.Revoke] returns the first).
+// never changed by a second ([Register.Revoke] returns the first). Should the ledger
+// have lost or changed a revocation that the last published list shows, no list is
+// made of it: [Register.PublishCRL] names the serial.
 //
 // CRL numbers only rise. A number is given out by writing down the exact bytes of
 // the list that will carry it, as an intent with its audit record, before the key
