@@ -14,13 +14,16 @@ TESTFLAGS ?=
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build drill test bench check soak fuzz clean
+.PHONY: help setup setup-test build drill test bench check soak fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (SoftHSM 2, OpenSSL) through the system's package manager
 	@packaging/setup
+
+setup-test: ## the same, and what the tests need (PostgreSQL, xmllint, zip)
+	@packaging/setup test
 
 build: ## leave bin/smki, bin/drill and bin/ceremony
 	@mkdir -p bin
@@ -30,7 +33,7 @@ drill: setup build ## play the first recovery drill with its default answers, ab
 	@mkdir -p packs
 	@bin/drill run $(SCENARIO) --auto --out $(PACK)
 
-test: setup build ## formatting, vet, structure and every test; what CI runs
+test: setup-test build ## formatting, vet, structure and every test; what CI runs
 	@unformatted="$$(gofmt -l $$(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))"; \
 	  if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@$(GO) vet ./...

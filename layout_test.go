@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"ca/iki":             {"ca", "ca/store", "ca/audit", "policy"},
 	"ca/repository":      {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
 	"ca/ra":              {"ca", "ca/store", "ca/audit", "policy"},
-	"ca/smkiws":          {"ca", "ca/store", "ca/audit", "ca/batch", "ca/ra", "policy"},
+	"ca/smkiws":          {"ca", "ca/store", "ca/audit", "policy"},
 	"ca/cfsslapi":        {"ca", "ca/revocation", "policy"},
 	"ca/auditor":         {"ca/store", "ca/audit", "policy"},
 	"ca/backup":          {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
