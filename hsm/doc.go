@@ -38,8 +38,9 @@
 // tokens), a login (one token's logged-in state, with a generation that rises when
 // handles die), the [Pool] of sessions, and a session with the goroutine that makes its
 // calls. A gate lets the calls in together and a reset alone, because C_Finalize
-// frees what others are using; the guard is taken inside it, and nothing inside the guard. The file operation.go ties them: take a session, perform, and
-// on a loss recover and try again.
+// frees what others are using; the guard is taken inside it, and nothing inside the
+// guard. The file operation.go ties them: take a session, perform, and on a loss recover
+// and try again.
 //
 // Start reading at [Open] and [Token.Generate]; the life of a failure is in
 // operation.go and login.go. Package softhsm makes tokens to try it with.

@@ -52,6 +52,14 @@ func TestOpenMakesACopyForATokenThatHasNone(t *testing.T) {
 	stillSigns(t, soft)
 }
 
+func TestASoftHSMThatFindsItsOwnConfigurationIsGuarded(t *testing.T) {
+	// Not parallel: the environment belongs to the process.
+	soft := caToken(t, "EXERCISE of the system")
+	t.Setenv("SOFTHSM2_CONF", soft.Config())
+	tear(t, soft)
+	open(t, soft, func(c *hsm.Config) { c.SoftHSMConf = "" })
+}
+
 func TestATokenTornForGoodSaysWhatHelps(t *testing.T) {
 	t.Parallel()
 	soft := caToken(t, "EXERCISE torn for good")

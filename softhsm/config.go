@@ -48,7 +48,8 @@ func WithConfig(conf string, initialise func() error) (err error) {
 
 // Configuration returns the path of the configuration that SoftHSM reads when it
 // is initialised and nobody sets SOFTHSM2_CONF for it: that of the variable, else the user's,
-// else the system's; or nothing if there is none.
+// else the system's; or nothing if there is none, or it leaves the directory of tokens to the
+// library.
 func Configuration() string {
 	var places []string
 	WithConfig("", func() error { // with the lock, so as not to see what is set for another module
@@ -64,9 +65,13 @@ func Configuration() string {
 		places = append(places, filepath.Join("/etc/softhsm", confName), filepath.Join("/etc", confName))
 	}
 	for _, place := range places {
-		if _, err := os.Stat(place); err == nil {
-			return place
+		if _, err := os.Stat(place); err != nil {
+			continue
 		}
+		if _, err := tokenDir(place); err != nil {
+			return ""
+		}
+		return place
 	}
 	return ""
 }
@@ -84,5 +89,5 @@ func tokenDir(conf string) (string, error) {
 			return strings.TrimSpace(value), nil
 		}
 	}
-	return "", errors.New("it names no directories.tokendir")
+	return "", errors.New("it names no directories.tokendir: add that line, so that the directory can be guarded")
 }

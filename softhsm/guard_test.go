@@ -218,6 +218,8 @@ func TestConfigurationIsWhatSoftHSMReads(t *testing.T) {
 	t.Setenv("HOME", home)
 	users := filepath.Join(home, ".config", "softhsm2", "softhsm2.conf")
 	require.NoError(t, os.MkdirAll(filepath.Dir(users), 0o700))
-	require.NoError(t, os.WriteFile(users, nil, 0o600))
+	require.NoError(t, os.WriteFile(users, fmt.Appendf(nil, "directories.tokendir = %s\n", t.TempDir()), 0o600))
 	require.Equal(t, users, softhsm.Configuration())
+	require.NoError(t, os.WriteFile(users, []byte("log.level = INFO\n"), 0o600))
+	require.Empty(t, softhsm.Configuration(), "the library knows a directory of its own")
 }

@@ -151,7 +151,7 @@ func (h *Held) kept(file string) string {
 }
 
 // copy writes content, which is that of file, to the place of its copy: whole or not at all.
-func (h *Held) copy(file string, content []byte) (err error) {
+func (h *Held) copy(file string, content []byte) error {
 	path := h.kept(file)
 	dir := filepath.Dir(path)
 	if err := os.Mkdir(dir, 0o700); err == nil {
@@ -162,23 +162,10 @@ func (h *Held) copy(file string, content []byte) (err error) {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	next, err := os.CreateTemp(dir, "next-*")
-	if err != nil {
+	if err := replace(path, content); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(next.Name())
-		}
-	}()
-	_, err = next.Write(content)
-	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
-		return err
-	}
-	if err := ownedLike(next.Name(), file); err != nil {
-		return err
-	}
-	if err := os.Rename(next.Name(), path); err != nil {
+	if err := ownedLike(path, file); err != nil {
 		return err
 	}
 	return syncPath(dir)

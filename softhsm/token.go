@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,7 +118,7 @@ func Open(dir string) (*Token, error) {
 		return nil, fmt.Errorf("opening SoftHSM token %q in %q: %w", t.Label, dir, err)
 	}
 	if have, err := os.ReadFile(t.Config()); err != nil || !bytes.Equal(have, conf) {
-		if err := os.WriteFile(t.Config(), conf, 0o600); err != nil {
+		if err := replace(t.Config(), conf); err != nil {
 			return nil, fmt.Errorf("opening SoftHSM token %q: writing its configuration: %w", t.Label, err)
 		}
 	}
@@ -245,21 +244,31 @@ func checkLabel(label string) error {
 // copyFile copies the library byte for byte. A link would not do: the loader
 // compares device and inode, and would hand out the module it has already.
 func copyFile(to, from string) error {
-	in, err := os.Open(from)
+	library, err := os.ReadFile(from)
 	if err != nil {
 		return fmt.Errorf("copying the SoftHSM library: %w", err)
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
-	if err != nil {
-		return fmt.Errorf("copying the SoftHSM library: %w", err)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return fmt.Errorf("copying the SoftHSM library to %q: %w", to, err)
-	}
-	if err := out.Close(); err != nil {
+	if err := replace(to, library); err != nil {
 		return fmt.Errorf("copying the SoftHSM library to %q: %w", to, err)
 	}
 	return nil
+}
+
+// replace writes a file of the owner's, whole or not at all, so that one process may open the token
+// while another puts its directory right.
+func replace(path string, content []byte) (err error) {
+	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".next-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(next.Name())
+		}
+	}()
+	_, err = next.Write(content)
+	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next.Name(), path)
 }
