@@ -10,12 +10,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca"
+	"smki.example/ca/backup"
 	"smki.example/ca/iki"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
 	"smki.example/cmd/clikit"
 	"smki.example/hsm"
-	"smki.example/policy"
 )
 
 // A desk is an open home: what a command works at. It comes with the keys
@@ -50,12 +50,38 @@ func openDesk(ctx context.Context, dir string, keys bool, logger *slog.Logger) (
 			err = errors.Join(err, d.Close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if err = d.openStore(ctx, logger); err != nil {
+		return d, err
+	}
 	if keys {
+		if err = d.goesOn(ctx); err != nil {
+			return d, err
+		}
 		if err = d.openToken(ctx, logger); err != nil {
 			return d, err
 		}
 	}
 	return d, d.openIssuer(ctx, logger)
+}
+
+// goesOn refuses a home that was restored and not compared yet with what others
+// have of it.
+func (d *desk) goesOn(ctx context.Context) error {
+	if err := backup.Check(ctx, d.store); err != nil {
+		return oneLine(fmt.Errorf("%w; see: smki restore --help, then smki restore --home %s --crl FILE … or --checkpoint FILE", err, d.home.dir))
+	}
+	return nil
+}
+
+func (d *desk) openStore(ctx context.Context, logger *slog.Logger) (err error) {
+	if err := d.home.databaseThere(); err != nil {
+		return err
+	}
+	d.store, err = store.Open(ctx, store.Config{URL: d.home.path(d.home.Store), Logger: logger})
+	if err != nil {
+		return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
+	}
+	return nil
 }
 
 func (d *desk) openToken(ctx context.Context, logger *slog.Logger) error {
@@ -97,12 +123,10 @@ func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
 		}
 		authorities = append(authorities, authority)
 	}
-	if err := d.home.databaseThere(); err != nil {
-		return err
-	}
-	d.store, err = store.Open(ctx, store.Config{URL: d.home.path(d.home.Store), Logger: logger})
-	if err != nil {
-		return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
+	if d.store == nil {
+		if err := d.openStore(ctx, logger); err != nil {
+			return err
+		}
 	}
 	d.issuer, err = ca.Open(ctx, ca.Config{Store: d.store, Environment: d.home.env, Authorities: authorities, LogKey: logKey, Logger: logger})
 	if err != nil {
@@ -118,19 +142,21 @@ func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
 }
 
 func (d *desk) authority(ctx context.Context, a homeAuthority) (ca.Authority, error) {
-	der, err := d.home.certificate(a)
+	cert, err := d.home.authorityCertificate(a)
 	if err != nil {
 		return ca.Authority{}, err
-	}
-	cert, err := policy.ParseCertificate(der)
-	if err != nil {
-		return ca.Authority{}, fmt.Errorf("reading the certificate of %q: %w", a.label(), err)
 	}
 	key, err := d.token.Key(ctx, a.label())
 	if err != nil {
 		return ca.Authority{}, tokenGone(err)
 	}
-	return ca.Authority{Name: a.Name, Generation: a.Generation, Certificate: cert, Signer: key.Signer}, nil
+	return ca.Authority{Name: a.Name, Generation: a.Generation, Certificate: cert, Signer: key.Signer, Retired: a.Retired || d.passedOver(a)}, nil
+}
+
+// passedOver tells whether another generation of the authority was asked for.
+func (d *desk) passedOver(a homeAuthority) bool {
+	name, generation := ca.SplitID(d.home.chosen)
+	return name == a.Name && generation != 0 && generation != a.Generation
 }
 
 func (d *desk) openIKI(ctx context.Context) error {

@@ -42,6 +42,9 @@ const homeVersion = 1
 type home struct {
 	dir string
 	env *policy.Environment
+	// chosen is the generation of an authority ("issuing-oca-1") that this command
+	// issues from, where the newest should not.
+	chosen string
 
 	Version     int    `json:"version"`
 	Environment string `json:"environment"`
@@ -76,6 +79,9 @@ type homeAuthority struct {
 	// Offline says that the key is not on this token, as a root's should not be:
 	// such an authority signs nothing here.
 	Offline bool `json:"offline,omitempty"`
+	// Retired says that this generation issues no certificates any more. Its lists go
+	// on.
+	Retired bool `json:"retired,omitempty"`
 }
 
 func (a homeAuthority) label() hsm.KeyLabel { return hsm.Label(a.Name, a.Generation) }
@@ -172,6 +178,19 @@ func (h *home) certificate(a homeAuthority) ([]byte, error) {
 		return nil, fmt.Errorf("reading the certificate of %q: %q holds no single PEM certificate", a.label(), path)
 	}
 	return block.Bytes, nil
+}
+
+// authorityCertificate reads and parses it.
+func (h *home) authorityCertificate(a homeAuthority) (*policy.Certificate, error) {
+	der, err := h.certificate(a)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := policy.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate of %q: %w", a.label(), err)
+	}
+	return cert, nil
 }
 
 // newLogKey makes the key of the audit log. It is no CA key and stays in a file.

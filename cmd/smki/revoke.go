@@ -76,6 +76,9 @@ func runRevoke(c *cli.Context) error {
 	}
 	publish := !c.Bool("no-publish")
 	return at(c, publish, func(d *desk) error {
+		if err := d.goesOn(c.Context); err != nil {
+			return err
+		}
 		serials, err := choose(c.Context, d)
 		if err != nil {
 			return oneLine(err)
