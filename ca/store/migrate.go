@@ -80,9 +80,9 @@ func refuseNewer(ctx context.Context, db *sql.DB, provider *goose.Provider) erro
 	return rows.Err()
 }
 
-// migrate puts two processes that open a new home together one behind the other by
-// a file lock, because goose has none on SQLite.
-func (d *sqlite) migrate(ctx context.Context) error {
+// migrating puts two processes that open a new home together one behind the other
+// by a file lock, because goose has none on SQLite.
+func (d *sqlite) migrating(ctx context.Context, f func(goose.Dialect, *sql.DB) error) error {
 	unlock, err := d.lockMigration()
 	if err != nil {
 		return fmt.Errorf("locking for migration: %w", err)
@@ -93,13 +93,13 @@ func (d *sqlite) migrate(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	return migrateUp(ctx, goose.DialectSQLite3, db)
+	return f(goose.DialectSQLite3, db)
 }
 
-// migrate holds an advisory lock on a connection of its own, which the server
+// migrating holds an advisory lock on a connection of its own, which the server
 // takes back if the process dies.
-func (d *postgres) migrate(ctx context.Context) error {
-	db, err := d.connections(2, nil)
+func (d *postgres) migrating(ctx context.Context, f func(goose.Dialect, *sql.DB) error) error {
+	db, err := d.connections(3, nil)
 	if err != nil {
 		return err
 	}
@@ -114,5 +114,16 @@ func (d *postgres) migrate(ctx context.Context) error {
 	}
 	// Closing the connection gives the lock back.
 	defer lock.Raw(func(any) error { return driver.ErrBadConn })
-	return migrateUp(ctx, goose.DialectPostgres, db)
+	return f(goose.DialectPostgres, db)
 }
+
+// Migrating runs f, which makes tables of somebody else's in the same database
+// (package work's job queue), while no other process does the same.
+func (s *Store) Migrating(ctx context.Context, f func(*sql.DB) error) error {
+	return s.db.migrating(ctx, func(_ goose.Dialect, db *sql.DB) error { return f(db) })
+}
+
+// Jobs opens connections of their own for a job queue on the same database (package
+// work). On SQLite it is one, which begins every transaction as a writer. The caller
+// closes them before the store.
+func (s *Store) Jobs() (*sql.DB, error) { return s.db.openJobs() }

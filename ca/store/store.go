@@ -53,6 +53,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/pressly/goose/v3"
 )
 
 // Config says which database to open and what to open it with.
@@ -88,8 +90,8 @@ type Store struct {
 type database interface {
 	// String names it in errors and logs, and holds nothing secret.
 	String() string
-	// migrate brings the tables up to this version, one process at a time.
-	migrate(ctx context.Context) error
+	// migrating runs f while no other process does, for changes of tables.
+	migrating(ctx context.Context, f func(goose.Dialect, *sql.DB) error) error
 	openWriter() (*sql.DB, error)
 	openReaders() (*sql.DB, error)
 	// openJobs opens the connections of a job queue on the same database.
@@ -141,10 +143,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func (s *Store) open(ctx context.Context, cfg Config) error {
 	// Before any connection that lives: a statement that was prepared before the
 	// tables changed would fail after it.
-	if err := s.db.migrate(ctx); err != nil {
+	err := s.db.migrating(ctx, func(dialect goose.Dialect, db *sql.DB) error { return migrateUp(ctx, dialect, db) })
+	if err != nil {
 		return err
 	}
-	var err error
 	if s.reads, err = s.db.openReaders(); err != nil {
 		return err
 	}
