@@ -126,6 +126,7 @@ Examples:
 			&cli.StringFlag{Name: "rehearsed", Usage: "SHA-256 that the rehearsal printed; another script is refused"},
 			environmentFlag(), unattendedFlag(),
 			&cli.StringFlag{Name: "shares", Usage: "directory for the custodians' shares (default: custodians under --out)"},
+			existingFlag(),
 			clikit.JSONFlag(),
 		}, tokenFlags()...),
 		Action: runAction,
@@ -138,6 +139,9 @@ func runAction(c *cli.Context) (err error) {
 		return err
 	}
 	config.Out, config.Rehearsed = c.String("out"), c.String("rehearsed")
+	if config.Existing, err = existingCertificates(c); err != nil {
+		return err
+	}
 	// Looked at before a token is opened or made, so that a directory that cannot
 	// be used costs nothing.
 	st, err := ceremony.Inspect(config.Out)
@@ -203,12 +207,15 @@ func scriptArgument(c *cli.Context) (*ceremony.Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args[0] == "default" {
+	switch args[0] {
+	case "default":
 		return ceremony.DefaultScript(), nil
+	case "rollover":
+		return ceremony.RolloverScript(), nil
 	}
 	content, err := readScript(args[0])
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, clikit.Usagef("script %q does not exist; give a file, or default for the built-in script", args[0])
+		return nil, clikit.Usagef("script %q does not exist; give a file, or default or rollover for a built-in script", args[0])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the script: %w", err)

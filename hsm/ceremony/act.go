@@ -31,6 +31,9 @@ func (m *meeting) act(ctx context.Context, st Step) ([]string, error) {
 	case VerbCertify:
 		cert, _ := m.Script.certificate(st.Object)
 		return m.certify(ctx, cert)
+	case VerbUse:
+		k, _ := m.Script.key(hsm.KeyLabel(st.Object))
+		return m.use(ctx, k)
 	}
 	return nil, nil
 }
@@ -59,7 +62,7 @@ func (m *meeting) open(ctx context.Context, name string) ([]string, error) {
 		return nil, fmt.Errorf("listing the keys of token %q: %w", info.Label, err)
 	}
 	for _, p := range present {
-		if k, ours := m.Script.key(p.Attributes.Label); ours && k.Token == name {
+		if k, ours := m.Script.key(p.Attributes.Label); ours && k.Token == name && !k.Existing {
 			return nil, fmt.Errorf("%w: token %q already has a key %q, and a ceremony uses no key it did not make; take a fresh token", ErrRefused, info.Label, p.Attributes.Label)
 		}
 	}
@@ -76,6 +79,8 @@ type KeyEvidence struct {
 	For         string         `json:"for"`
 	KeyID       policy.KeyID   `json:"keyIdentifier"`
 	Attributes  hsm.Attributes `json:"attributes"`
+	// Existing says that the key was there before the ceremony.
+	Existing bool `json:"existing,omitempty"`
 }
 
 type evidence struct {
@@ -97,8 +102,13 @@ func (m *meeting) generate(ctx context.Context, k Key) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generating key %q: %w", k.Label, err)
 	}
+	return m.witness(k, token, key)
+}
+
+// witness keeps what the token says of a key.
+func (m *meeting) witness(k Key, token *hsm.Token, key *hsm.Key) ([]string, error) {
 	info := token.Info()
-	e := KeyEvidence{k.Label, k.Token, info.Label, info.Serial, k.For, policy.KeyIDOf(key.Public()), key.Evidence()}
+	e := KeyEvidence{k.Label, k.Token, info.Label, info.Serial, k.For, policy.KeyIDOf(key.Public()), key.Evidence(), k.Existing}
 	m.keys[k.Label] = key
 	m.evidence.Script = m.Script.Hash()
 	m.evidence.Keys = append(m.evidence.Keys, e)

@@ -105,6 +105,9 @@ func (c *checker) certificates() {
 				c.failAt(cert.Pos, "%skey %q is already in certificate %q; a key is in one certificate", what, cert.Key, other)
 			}
 			holder[cert.Key] = cert.Name
+			if k, _ := c.s.key(cert.Key); k.Existing && !cert.Profile.Authority() {
+				c.failAt(cert.Pos, "%skey %q is there already; only an authority's is used by a ceremony that did not make it", what, cert.Key)
+			}
 			if k, _ := c.s.key(cert.Key); k.Use == "derive" && cert.Profile.Authority() {
 				c.failAt(cert.Pos, "%skey %q is made to %s; an authority's key must sign", what, cert.Key, k.Use)
 			}
@@ -125,6 +128,12 @@ func (c *checker) profile(cert Certificate, what string) {
 		if _, err := c.env.Profile(p); err != nil {
 			c.failAt(cert.Pos, "%s%v", what, err)
 		}
+	}
+	if c.s.existing(cert) {
+		if cert.CN != "" || cert.Issuer != "" || cert.Contingency != "" {
+			c.failAt(cert.Pos, "%sits key is existing, so the certificate is there already; it has no cn, issuer or contingency to be decided", what)
+		}
+		return
 	}
 	if p != policy.ProfileOrganisation {
 		if cert.CN == "" {
@@ -151,6 +160,9 @@ func (c *checker) profile(cert Certificate, what string) {
 }
 
 func (c *checker) issuer(cert Certificate, what string) {
+	if c.s.existing(cert) {
+		return
+	}
 	if cert.Profile.Root() {
 		if cert.Issuer != "" {
 			c.failAt(cert.Pos, "%sa root signs itself; remove issuer: %s", what, cert.Issuer)
@@ -249,6 +261,17 @@ func (c *checker) steps() {
 			if c.want(st.Pos, what+"key", st.Object, c.s.keyNames()) {
 				k, _ := c.s.key(hsm.KeyLabel(st.Object))
 				need(VerbOpen + " " + k.Token)
+				if k.Existing {
+					c.failAt(st.Pos, "%skey %q is existing: it is not made, a step can only %s it", what, st.Object, VerbUse)
+				}
+			}
+		case VerbUse:
+			if c.want(st.Pos, what+"key", st.Object, c.s.keyNames()) {
+				k, _ := c.s.key(hsm.KeyLabel(st.Object))
+				need(VerbOpen + " " + k.Token)
+				if !k.Existing {
+					c.failAt(st.Pos, "%skey %q is not marked as existing: true, and a ceremony uses no other key that it did not make", what, st.Object)
+				}
 			}
 		case VerbWrap:
 			if c.s.Contingency == nil || string(c.s.Contingency.Key) != st.Object {
@@ -258,8 +281,14 @@ func (c *checker) steps() {
 		case VerbCertify:
 			if c.want(st.Pos, what+"certificate", st.Object, c.s.certificateNames()) {
 				cert, _ := c.s.certificate(st.Object)
+				if c.s.existing(cert) {
+					c.failAt(st.Pos, "%scertificate %q is of an existing key and there already", what, st.Object)
+					continue
+				}
 				need(VerbGenerate + " " + string(cert.Key))
-				if cert.Issuer != "" {
+				if issuer, _ := c.s.certificate(cert.Issuer); c.s.existing(issuer) {
+					need(VerbUse + " " + string(issuer.Key))
+				} else if cert.Issuer != "" {
 					need(VerbCertify + " " + cert.Issuer)
 				}
 				if cert.Contingency != "" {
@@ -278,9 +307,16 @@ func (c *checker) missing(done map[string]int) {
 		want[VerbOpen+" "+t.Name] = t.Pos
 	}
 	for _, k := range c.s.Keys {
-		want[VerbGenerate+" "+string(k.Label)] = k.Pos
+		verb := VerbGenerate
+		if k.Existing {
+			verb = VerbUse
+		}
+		want[verb+" "+string(k.Label)] = k.Pos
 	}
 	for _, cert := range c.s.Certificates {
+		if c.s.existing(cert) {
+			continue
+		}
 		want[VerbCertify+" "+cert.Name] = cert.Pos
 	}
 	if k := c.s.Contingency; k != nil {

@@ -13,8 +13,8 @@
 // the signature, and a ceremony that stopped in between says so for ever after,
 // in its directory, and cannot be continued. Certificates come from the same
 // builder and the same lints as those of the CA. It refuses to mix two
-// ceremonies in one directory, to use a key that was on a token before it began,
-// and to run in the production environment on a token made of software.
+// ceremonies in one directory, to use a key that was on a token before it began
+// unless the reviewed script names it as existing, and to run in the production environment on a token made of software.
 //
 // What it writes (see [Run]) can be checked without this package: certificates
 // and public keys are PEM, the transcript is a signed note, and SHA256SUMS

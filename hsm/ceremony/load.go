@@ -32,7 +32,8 @@ type Result struct {
 	Certificates               map[string][]byte // DER, by name
 	Issued                     []Issued          // the same in the order of issue
 	Intents                    []Intent          // every signature of a CA key, in order
-	Keys                       []KeyEvidence     // every key made, in order
+	Keys                       []KeyEvidence     // every key made or used, in order
+	Existing                   map[string][]byte // DER of the certificates that were there before, by name
 }
 
 // Issued is a certificate with what the script says of it.
@@ -76,7 +77,7 @@ func load(dir string) (*Result, error) {
 	if err := verifySums(dir); err != nil {
 		return nil, err
 	}
-	r := &Result{Dir: dir, Transcript: filepath.Join(dir, transcriptFile), Certificates: map[string][]byte{}}
+	r := &Result{Dir: dir, Transcript: filepath.Join(dir, transcriptFile), Certificates: map[string][]byte{}, Existing: map[string][]byte{}}
 	if err := r.readTranscript(); err != nil {
 		return nil, err
 	}
@@ -218,19 +219,15 @@ func (r *Result) readCertificates() error {
 			return fmt.Errorf("%s has an intent for certificate %q, which is not in the script", intentsFile, i.Certificate)
 		}
 		path := filepath.Join(r.Dir, certificateDir, i.Certificate+".pem")
-		content, err := os.ReadFile(path)
+		there, err := readPEM(path)
 		if err != nil {
 			return err
-		}
-		block, rest := pem.Decode(content)
-		if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-			return fmt.Errorf("%q is not one PEM certificate", path)
 		}
 		der, err := policy.Assemble(i.TBS, i.Signature)
 		if err != nil {
 			return fmt.Errorf("intent of certificate %q: %w", i.Certificate, err)
 		}
-		if !bytes.Equal(der, block.Bytes) {
+		if !bytes.Equal(der, there) {
 			return fmt.Errorf("certificate %q is not what its intent and signature make", i.Certificate)
 		}
 		r.Certificates[c.Name] = der
@@ -240,8 +237,28 @@ func (r *Result) readCertificates() error {
 	if err != nil {
 		return err
 	}
-	if len(names) != len(r.Issued) || len(r.Issued) != len(r.Script.Certificates) {
-		return fmt.Errorf("the script has %d certificates, there are %d intents and %d certificates", len(r.Script.Certificates), len(r.Issued), len(names))
+	for _, c := range r.Script.Certificates {
+		if !r.Script.existing(c) {
+			continue
+		}
+		if r.Existing[c.Name], err = readPEM(filepath.Join(r.Dir, existingDir, c.Name+".pem")); err != nil {
+			return err
+		}
+	}
+	if made := len(r.Script.Certificates) - len(r.Existing); len(names) != len(r.Issued) || len(r.Issued) != made {
+		return fmt.Errorf("the script makes %d certificates, there are %d intents and %d certificates", made, len(r.Issued), len(names))
 	}
 	return nil
+}
+
+func readPEM(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	block, rest := pem.Decode(content)
+	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, fmt.Errorf("%q is not one PEM certificate", path)
+	}
+	return block.Bytes, nil
 }

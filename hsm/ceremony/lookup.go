@@ -47,6 +47,19 @@ func (s *Script) key(label hsm.KeyLabel) (Key, bool) {
 	return find(s.Keys, func(k Key) bool { return k.Label == label })
 }
 
+// existing tells whether a certificate was there before the ceremony, which is so
+// when its key was.
+func (s *Script) existing(c Certificate) bool {
+	k, _ := s.key(c.Key)
+	return k.Existing
+}
+
+// usesExisting tells whether the script uses a key that it does not make.
+func (s *Script) usesExisting() bool {
+	_, uses := find(s.Keys, func(k Key) bool { return k.Existing })
+	return uses
+}
+
 func (s *Script) certificate(name string) (Certificate, bool) {
 	return find(s.Certificates, func(c Certificate) bool { return c.Name == name })
 }

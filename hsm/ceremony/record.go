@@ -26,6 +26,7 @@ const (
 	rehearsalFile  = "rehearsal.json"      // what a rehearsal left for the run, if it was told to
 	certificateDir = "certificates"
 	publicKeyDir   = "public-keys"
+	existingDir    = "existing"   // certificates that were there before, only if the script uses their keys
 	custodianDir   = "custodians" // shares, only if nobody else took them; never part of the evidence
 )
 

@@ -34,6 +34,9 @@ type Config struct {
 	// It is called once for each name and may return one token for several. The
 	// ceremony closes no token.
 	Token func(ctx context.Context, name string) (*hsm.Token, error)
+	// Existing has the certificates, in DER, of those certificates of the script whose
+	// keys are existing, by name. A rehearsal makes its own.
+	Existing map[string][]byte
 	// Rehearsed, if not empty, is the hash that the rehearsal printed. Another
 	// script is refused; so is one that differs from a rehearsal kept in Out.
 	Rehearsed string
@@ -160,6 +163,11 @@ func prepare(c Config) (*meeting, error) {
 	signer, vkey, err := transcriptSigner(public, private)
 	if err != nil {
 		return nil, err
+	}
+	for _, cert := range c.Script.Certificates {
+		if c.Script.existing(cert) && !c.rehearsal && len(c.Existing[cert.Name]) == 0 {
+			return nil, fmt.Errorf("running a ceremony: the script uses key %q, which is there already; give its certificate %q", cert.Key, cert.Name)
+		}
 	}
 	return &meeting{
 		Config: c, env: env, record: record{dir: c.Out, fault: c.fault}, signer: signer, vkey: vkey,

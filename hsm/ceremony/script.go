@@ -48,17 +48,22 @@ type Token struct {
 	Holds string
 }
 
-// A Key is a key pair to be made on a token.
+// A Key is a key pair to be made on a token, or, if the script says so, one that
+// an earlier ceremony made there and that signs in this one.
 type Key struct {
 	Pos   Pos
 	Label hsm.KeyLabel
 	Token string
 	Use   string // "sign" or "derive"
 	For   string // what for, in words
+	// Existing keys are not made but found. They are all that a ceremony may use of
+	// what was on a token before it began, each by its name in the script.
+	Existing bool
 }
 
 // A Certificate is one to be issued. Its validity and extensions are those of
-// its profile in the environment.
+// its profile in the environment. That of an existing key is there already, and is
+// given to the run ([Config].Existing).
 type Certificate struct {
 	Pos         Pos
 	Name        string
@@ -89,9 +94,10 @@ const (
 	VerbGenerate = "generate" // a key
 	VerbWrap     = "wrap"     // a contingency key
 	VerbCertify  = "certify"  // a certificate
+	VerbUse      = "use"      // an existing key
 )
 
-var verbs = []string{VerbOpen, VerbGenerate, VerbWrap, VerbCertify}
+var verbs = []string{VerbOpen, VerbGenerate, VerbWrap, VerbCertify, VerbUse}
 
 // A Step is one numbered step: who does or says what, and what is checked. A
 // step without a verb is for the people in the room alone.
@@ -114,6 +120,22 @@ var defaultScript []byte
 // certificate.
 func DefaultScript() *Script {
 	s, err := Parse("default.yaml", defaultScript)
+	if err == nil {
+		err = s.Check()
+	}
+	if err != nil {
+		panic("ceremony: internal error: the embedded script is wrong: " + err.Error())
+	}
+	return s
+}
+
+//go:embed rollover.yaml
+var rolloverScript []byte
+
+// RolloverScript returns the embedded script of a planned rollover in an exercise:
+// a second Issuing OCA and a second Issuing DCA, signed by the roots that are there.
+func RolloverScript() *Script {
+	s, err := Parse("rollover.yaml", rolloverScript)
 	if err == nil {
 		err = s.Check()
 	}
@@ -163,8 +185,8 @@ func (s *Script) read(r *reader, top ast.Node) {
 	}
 	for _, p := range r.entries(f["keys"], "keys") {
 		what := "key " + p.name
-		k := r.fields(p.value, what, "token!", "use!", "for!")
-		s.Keys = append(s.Keys, Key{position(p.key), hsm.KeyLabel(p.name), r.text(k["token"], what+": token"), r.text(k["use"], what+": use"), r.text(k["for"], what+": for")})
+		k := r.fields(p.value, what, "token!", "use!", "for!", "existing")
+		s.Keys = append(s.Keys, Key{position(p.key), hsm.KeyLabel(p.name), r.text(k["token"], what+": token"), r.text(k["use"], what+": use"), r.text(k["for"], what+": for"), r.truth(k["existing"], what+": existing")})
 	}
 	for _, p := range r.entries(f["certificates"], "certificates") {
 		s.Certificates = append(s.Certificates, readCertificate(r, p))

@@ -21,7 +21,7 @@ func TestScriptErrorsSayWhereAndWhatWouldBeRight(t *testing.T) {
 		{"wrong type", "verified: false", "verified: perhaps", `default.yaml:7:11: verified: want true or false, got "perhaps"`},
 		{"number for text", "cn: EXR1", "cn: 1", `default.yaml:40:54: certificate root-oca: cn: want text, got the number 1; put it in quotes`},
 		{"text for number", "  open: 2", "  open: two", `contingency: open: want a whole number, got "two"`},
-		{"list for names", "iki-1: {token: ca, use: sign, for: certificates of people and systems that use the web services}", "iki-1: [ca]", "default.yaml:27:10: key iki-1: want token, use, for, got a list"},
+		{"list for names", "iki-1: {token: ca, use: sign, for: certificates of people and systems that use the web services}", "iki-1: [ca]", "default.yaml:27:10: key iki-1: want token, use, for, existing, got a list"},
 		{"another version", "ceremony: 1", "ceremony: 2", "version 2 of the script language is unknown; want 1"},
 		{"key twice", "  recovery-1: {", "  recovery-1: {token: ca, use: sign, for: x}\n  recovery-1: {", "already defined"},
 		{"two verbs", "generate: iki-1", "generate: iki-1\n    certify: root-oca", "a step does one thing, and this one would generate and certify"},

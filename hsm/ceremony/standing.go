@@ -106,7 +106,7 @@ func standing(dir string) (st Standing, err error) {
 
 func ours(name string) bool {
 	switch strings.TrimSuffix(name, ".part") {
-	case scriptFile, runningFile, transcriptFile, intentsFile, intentsHexFile, evidenceFile, sumsFile, certificateDir, publicKeyDir, custodianDir:
+	case scriptFile, runningFile, transcriptFile, intentsFile, intentsHexFile, evidenceFile, sumsFile, certificateDir, publicKeyDir, custodianDir, existingDir:
 		return true
 	}
 	return false
@@ -156,8 +156,22 @@ func (st Standing) advice() string {
 	for _, i := range st.Signed {
 		fmt.Fprintf(&b, "Certificate %s, serial %s: signed by key %s and recorded, but its file was not written.\n", i.Certificate, i.Serial, i.KeyLabel)
 	}
+	if st.keysInUse() {
+		b.WriteString("Do this: keep the directory as evidence, note it in the minutes, destroy the keys it made and no others (the token has keys that are in use: never initialise it), and begin again with another directory. Never use a certificate of this one; have its serial numbers revoked by their issuer.")
+		return b.String()
+	}
 	b.WriteString("Do this: keep the directory as evidence, note it in the minutes, destroy the keys it made (initialise the tokens anew), and begin again with other tokens and another directory. Never use a certificate of this one.")
 	return b.String()
+}
+
+// keysInUse tells whether the script uses keys that other ceremonies made.
+func (st Standing) keysInUse() bool {
+	raw, err := os.ReadFile(filepath.Join(st.Dir, scriptFile))
+	if err != nil {
+		return false
+	}
+	s, err := Parse(scriptFile, raw)
+	return err == nil && s.usesExisting()
 }
 
 func listOr(names []string, none string) string {
