@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"sync"
 	"time"
 
@@ -141,21 +140,30 @@ func Found(ctx context.Context, cfg Config, organisation string) (*Authority, er
 	if err != nil {
 		return nil, fmt.Errorf("founding authority %q: %w", a.id, err)
 	}
-	w, err := a.witness(ctx, ProfileAuthority, "ceremony", sha256.Sum256(spki), nil)
+	serial, err := policy.NewSerial(a.rand)
 	if err != nil {
 		return nil, fmt.Errorf("founding authority %q: %w", a.id, err)
 	}
 	now := cfg.Issuer.Now().Truncate(time.Second)
-	keyID := policy.KeyIDOf(pub)
+	keyID, cn := policy.KeyIDOf(pub), "IKI CA "+a.id
+	want := &expected{serial: serial, notBefore: now, notAfter: now.Add(AuthorityValidity), key: sha256.Sum256(spki),
+		subject: []attribute{{oidOrganisation, organisation}, {oidCommonName, cn}},
+		extensions: []extension{
+			{oidKeyUsage, true, []byte{0x03, 0x02, 0x01, 0x06}},
+			{oidBasicConstraints, true, []byte{0x30, 0x06, 0x01, 0x01, 0xFF, 0x02, 0x01, 0x00}},
+			{oidSubjectKeyID, false, append([]byte{0x04, byte(len(keyID))}, keyID[:]...)},
+		}}
+	w := a.certificateWitness(ctx, ProfileAuthority, "ceremony", want)
 	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(w.serial[:]), Subject: pkix.Name{Organization: []string{organisation}, CommonName: "IKI CA " + a.id},
-		NotBefore: now, NotAfter: now.Add(AuthorityValidity), SignatureAlgorithm: x509.ECDSAWithSHA256,
+		SerialNumber: bigOf(serial), Subject: pkix.Name{Organization: []string{organisation}, CommonName: cn},
+		NotBefore: want.notBefore, NotAfter: want.notAfter, SignatureAlgorithm: x509.ECDSAWithSHA256,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 		SubjectKeyId: keyID[:],
 	}
 	der, err := x509.CreateCertificate(nil, template, template, pub, w)
-	c, err := w.conclude(der, err)
-	if err != nil {
+	c := w.draft(want, "ceremony")
+	c.Organisation, c.CN = organisation, cn
+	if err := w.conclude(der, err, w.certificateOutcome(c, nil)); err != nil {
 		return nil, fmt.Errorf("founding authority %q: %w", a.id, err)
 	}
 	cfg.Certificate = c.DER

@@ -14,15 +14,16 @@ import (
 	"encoding/asn1"
 	"errors"
 	"io"
-	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"smki.example/ca"
 	"smki.example/ca/iki"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -35,7 +36,28 @@ type world struct {
 	issuer    *ca.Issuer
 	authority *iki.Authority
 	config    iki.Config
-	tap       *tap
+	tap       *tap // nil if the key is on a token
+	url       string
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func TestOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	storetest.Again(t)
 }
 
 // A tap is a key on a token: it remembers every message that it signed, and can fail.
@@ -70,16 +92,24 @@ func (s *tap) SignMessage(random io.Reader, message []byte, opts crypto.SignerOp
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	tap := &tap{key: policytest.NewKey(t)}
+	w := newWorldOf(t, func(context.Context) crypto.Signer { return tap })
+	w.tap = tap
+	return w
+}
+
+func newWorldOf(t *testing.T, signer func(context.Context) crypto.Signer) *world {
+	t.Helper()
 	ctx := context.Background()
-	w := &world{faults: &store.Faults{}, tap: &tap{key: policytest.NewKey(t)}}
+	w := &world{faults: &store.Faults{}, now: time.Now().UTC(), url: storetest.Fresh(t)}
 	env, err := policy.LoadEnvironment("exercise")
 	require.NoError(t, err)
-	w.store, err = store.Open(ctx, store.Config{URL: filepath.Join(t.TempDir(), "ca.db"), Faults: w.faults})
+	w.store, err = store.Open(ctx, store.Config{URL: w.url, Faults: w.faults})
 	require.NoError(t, err)
-	w.issuer, err = ca.Open(ctx, ca.Config{Store: w.store, Environment: env, LogKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))})
+	w.issuer, err = ca.Open(ctx, ca.Config{Store: w.store, Environment: env, LogKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), Clock: w.clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.issuer.Close(ctx)); require.NoError(t, w.store.Close()) })
-	w.config = iki.Config{Issuer: w.issuer, Generation: 1, Signer: func(context.Context) crypto.Signer { return w.tap }}
+	w.config = iki.Config{Issuer: w.issuer, Generation: 1, Signer: signer}
 	w.authority, err = iki.Found(ctx, w.config, "EXERCISE SMKI")
 	require.NoError(t, err)
 	return w
@@ -108,6 +138,15 @@ func (w *world) accounted(t *testing.T) {
 		cert, err := x509.ParseCertificate(c.DER)
 		require.NoError(t, err)
 		require.Equal(t, ca.StateRecorded, intents[sha256.Sum256(cert.RawTBSCertificate)])
+	}
+	last := int64(0)
+	for c, err := range iki.CRLs(ctx, w.store) {
+		require.NoError(t, err)
+		require.Greater(t, c.Number, last, "numbers rise")
+		last = c.Number
+		list, err := x509.ParseRevocationList(c.DER)
+		require.NoError(t, err)
+		require.Equal(t, ca.StateRecorded, intents[sha256.Sum256(list.RawTBSRevocationList)])
 	}
 	_, err = w.issuer.Log().Verify(ctx)
 	require.NoError(t, err)

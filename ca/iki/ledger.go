@@ -2,8 +2,6 @@ package iki
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -25,6 +23,7 @@ type Certificate struct {
 	Organisation string
 	Role         *policy.RemotePartyRole // nil for the authority
 	CN           string
+	Interface    Interface // the one it opens
 	Key          ca.KeyHash
 	NotBefore    time.Time
 	NotAfter     time.Time
@@ -37,14 +36,7 @@ type Certificate struct {
 // pageSize is how many rows a listing holds at once.
 const pageSize = 500
 
-const columns = `seq, serial, intent, issuer, profile, organisation, role, cn, spki, not_before, not_after, status, requester, recorded_at, der`
-
-func keyHash(cert *x509.Certificate) (ca.KeyHash, error) {
-	if len(cert.RawSubjectPublicKeyInfo) == 0 {
-		return ca.KeyHash{}, errors.New("the certificate has no public key")
-	}
-	return sha256.Sum256(cert.RawSubjectPublicKeyInfo), nil
-}
+const columns = `seq, serial, intent, issuer, profile, organisation, role, cn, interface, spki, not_before, not_after, status, requester, recorded_at, der`
 
 func insert(ctx context.Context, tx store.Tx, c *Certificate) error {
 	var role any
@@ -52,9 +44,9 @@ func insert(ctx context.Context, tx store.Tx, c *Certificate) error {
 		role = int64(*c.Role)
 	}
 	err := tx.QueryRow(ctx, `INSERT INTO iki_certificate
-		(serial, intent, issuer, profile, organisation, role, cn, spki, not_before, not_after, status, requester, recorded_at, der)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING seq`,
-		c.Serial[:], c.Intent, c.Issuer, string(c.Profile), c.Organisation, role, c.CN, c.Key[:],
+		(serial, intent, issuer, profile, organisation, role, cn, interface, spki, not_before, not_after, status, requester, recorded_at, der)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING seq`,
+		c.Serial[:], c.Intent, c.Issuer, string(c.Profile), c.Organisation, role, c.CN, string(c.Interface), c.Key[:],
 		c.NotBefore.UnixMicro(), c.NotAfter.UnixMicro(), string(c.Status), c.Requester, c.RecordedAt.UnixMicro(), c.DER).Scan(&c.Seq)
 	if err != nil {
 		return fmt.Errorf("recording certificate %q: %w", c.Serial, err)
@@ -67,9 +59,14 @@ func insert(ctx context.Context, tx store.Tx, c *Certificate) error {
 func BySerial(ctx context.Context, s *store.Store, serial policy.Serial) (*Certificate, error) {
 	var c *Certificate
 	err := s.Read(ctx, func(tx store.Tx) (err error) {
-		c, err = scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM iki_certificate WHERE serial = $1`, serial[:]))
+		c, err = certificateIn(ctx, tx, serial)
 		return err
 	})
+	return c, err
+}
+
+func certificateIn(ctx context.Context, tx store.Tx, serial policy.Serial) (*Certificate, error) {
+	c, err := scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM iki_certificate WHERE serial = $1`, serial[:]))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("IKI certificate %q: %w", serial, ca.ErrNotFound)
 	}
@@ -135,7 +132,7 @@ func scan(row interface{ Scan(...any) error }) (*Certificate, error) {
 	var profile, status string
 	var role sql.NullInt64
 	var notBefore, notAfter, recorded int64
-	err := row.Scan(&c.Seq, &serial, &c.Intent, &c.Issuer, &profile, &c.Organisation, &role, &c.CN, &key,
+	err := row.Scan(&c.Seq, &serial, &c.Intent, &c.Issuer, &profile, &c.Organisation, &role, &c.CN, &c.Interface, &key,
 		&notBefore, &notAfter, &status, &c.Requester, &recorded, &c.DER)
 	if err != nil {
 		return nil, fmt.Errorf("reading IKI certificate: %w", err)

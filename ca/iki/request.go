@@ -32,9 +32,11 @@ type Request struct {
 	Raw          []byte
 	Organisation string // trading name
 	Role         policy.RemotePartyRole
-	CN           string // unique name of the system
+	CN           string // unique name of the system, or of the officer
 	Key          *rsa.PublicKey
 	KeyHash      ca.KeyHash // SHA-256 of the SubjectPublicKeyInfo
+
+	keyBits []byte // subjectPublicKey, of which the key identifier is made
 }
 
 var (
@@ -200,7 +202,7 @@ func (r *Request) readKey(spki cryptobyte.String) error {
 	if exponent.Cmp(big.NewInt(65537)) != 0 {
 		return refuse("public-key", "subjectPKInfo.subjectPublicKey.publicExponent", "65537", fmt.Sprintf("a number of %d bit", exponent.BitLen()))
 	}
-	r.Key = &rsa.PublicKey{N: modulus, E: 65537}
+	r.Key, r.keyBits = &rsa.PublicKey{N: modulus, E: 65537}, key
 	return nil
 }
 

@@ -12,24 +12,22 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"smki.example/ca"
-	"smki.example/ca/audit"
 	"smki.example/ca/store"
 	"smki.example/policy"
 )
 
 // A witness is the authority's key as one issuance sees it: it signs one
-// certificate, the one with its serial, once, and commits the exact bytes before
-// it asks the token. It is what makes a signer that knows of no intents, cfssl's,
-// one that cannot do without.
+// certificate or one list, once, compares the bytes with what was asked for and
+// commits them before it asks the token. It is what makes a signer that knows of no
+// intents, cfssl's or x509's, one that cannot do without.
 //
 // A witness is used by one goroutine. Who made one calls [witness.conclude].
 type witness struct {
 	ctx       context.Context
 	authority *Authority
-	profile   policy.ProfileName
-	requester string
-	serial    policy.Serial
-	admit     func(store.Tx) error // decides, in the intent's transaction; may be nil
+	by        string                 // whom the audit record names
+	lint      func(tbs []byte) error // compares the bytes with what was asked for
+	admit     func(store.Tx) error   // decides, in the intent's transaction; may be nil
 
 	intent ca.Intent
 	asked  bool  // the token may have signed
@@ -40,15 +38,6 @@ var (
 	_ crypto.Signer        = (*witness)(nil)
 	_ crypto.MessageSigner = (*witness)(nil)
 )
-
-func (a *Authority) witness(ctx context.Context, profile policy.ProfileName, requester string, key ca.KeyHash, admit func(store.Tx) error) (*witness, error) {
-	serial, err := policy.NewSerial(a.rand)
-	if err != nil {
-		return nil, err
-	}
-	return &witness{ctx: ctx, authority: a, profile: profile, requester: requester, serial: serial, admit: admit,
-		intent: ca.Intent{Kind: ca.CertificateIntent, Issuer: a.id, Serial: serial, Profile: string(profile), ProfileVersion: profileVersion, Key: key}}, nil
-}
 
 // Public returns the authority's public key.
 func (w *witness) Public() crypto.PublicKey { return w.authority.signer(w.ctx).Public() }
@@ -68,10 +57,10 @@ func (w *witness) SignMessage(random io.Reader, tbs []byte, opts crypto.SignerOp
 
 func (w *witness) signMessage(random io.Reader, tbs []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if w.intent.ID != 0 {
-		return nil, fmt.Errorf("signing with key %q: asked for a second signature under one serial", w.authority.id)
+		return nil, fmt.Errorf("signing with key %q: asked for a second signature under one intent", w.authority.id)
 	}
-	if serial, ok := serialOf(tbs); !ok || serial != w.serial {
-		return nil, fmt.Errorf("signing with key %q: the bytes are not of a certificate with serial %q", w.authority.id, w.serial)
+	if err := w.lint(tbs); err != nil {
+		return nil, err
 	}
 	if opts == nil || opts.HashFunc() != crypto.SHA256 {
 		return nil, fmt.Errorf("signing with key %q: the hash must be SHA-256", w.authority.id)
@@ -101,21 +90,31 @@ func (w *witness) commit() error {
 		if err := i.AddIntent(w.ctx, tx, &w.intent); err != nil {
 			return err
 		}
-		return i.AuditIntents(w.ctx, tx, w.requester, &w.intent)
+		return i.AuditIntents(w.ctx, tx, w.by, &w.intent)
 	})
 	switch {
-	case err == nil, errors.Is(err, ca.ErrRefused), errors.Is(err, ca.ErrConflict):
+	case err == nil, errors.Is(err, ca.ErrRefused), errors.Is(err, ca.ErrConflict), errors.Is(err, errOvertaken):
 		return err
 	}
 	return fmt.Errorf("committing the intent: %w", err)
+}
+
+// An outcome is what becomes of a signature: how it is read back, where it is
+// written, and how to find out whether it was written after all.
+type outcome struct {
+	read     func(der []byte) error // refuses what is not what was asked for
+	record   func(tx store.Tx) error
+	recorded func(ctx context.Context) bool
 }
 
 // conclude records what was signed, or gives up the intent. der and err are what
 // the signer that used the witness returned; its error is replaced by the
 // witness's own, if there is one, because cfssl drops what an error wraps.
 //
-// When conclude returns a certificate, it is in the ledger.
-func (w *witness) conclude(der []byte, err error) (*Certificate, error) {
+// When conclude returns nil, what was signed is in the ledger. An error that wraps
+// [ca.ErrUncertain] means that the key may have signed; after any other, it has not
+// been asked, or what it signed is thrown away because errOvertaken says so.
+func (w *witness) conclude(der []byte, err error, o outcome) error {
 	if w.err != nil {
 		err = w.err
 	}
@@ -123,7 +122,7 @@ func (w *witness) conclude(der []byte, err error) (*Certificate, error) {
 		if err == nil {
 			err = errors.New("nothing was signed")
 		}
-		return nil, err
+		return err
 	}
 	i := w.authority.issuer
 	defer i.Release(&w.intent)
@@ -131,52 +130,54 @@ func (w *witness) conclude(der []byte, err error) (*Certificate, error) {
 	ctx := context.WithoutCancel(w.ctx)
 	if err != nil && !w.asked {
 		// The commit failed, and may have happened all the same.
-		return nil, errors.Join(err, w.giveUp(ctx, ca.StateUnused, err))
+		return errors.Join(err, w.giveUp(ctx, ca.StateUnused, err))
 	}
 	step := "signing"
-	var c *Certificate
 	if err == nil {
 		step = "reading back"
-		c, err = w.certificate(der)
+		err = w.readBack(der, o)
 	}
 	if err == nil {
 		step = "recording"
-		err = i.Store().Write(ctx, func(tx store.Tx) error { return w.record(ctx, tx, c) })
-		if err != nil && w.recorded(ctx) {
+		err = i.Store().Write(ctx, func(tx store.Tx) error {
+			open, err := i.SettleIntent(ctx, tx, &w.intent, ca.StateRecorded, "")
+			if err != nil {
+				return err
+			}
+			if !open {
+				return errors.New("another process has written it off; is the lease file of this one gone?")
+			}
+			return o.record(tx)
+		})
+		if err != nil && o.recorded(ctx) {
 			err = nil
 		}
 	}
-	if err != nil {
-		settled := w.giveUp(ctx, ca.StateWrittenOff, err)
-		return nil, &ca.UncertainError{Serial: w.serial, Step: step, Settled: settled == nil, Err: err}
+	if err == nil {
+		return nil
 	}
-	return c, nil
-}
-
-// record writes certificate and audit record.
-func (w *witness) record(ctx context.Context, tx store.Tx, c *Certificate) error {
-	i := w.authority.issuer
-	open, err := i.SettleIntent(ctx, tx, &w.intent, ca.StateRecorded, "")
-	if err != nil {
+	settled := w.giveUp(ctx, ca.StateWrittenOff, err)
+	switch {
+	case w.intent.Kind == ca.CertificateIntent:
+		return &ca.UncertainError{Serial: w.intent.Serial, Step: step, Settled: settled == nil, Err: err}
+	case errors.Is(err, errOvertaken) && settled == nil:
 		return err
 	}
-	if !open {
-		return errors.New("another process has written the serial off; is the lease file of this one gone?")
-	}
-	if err := insert(ctx, tx, c); err != nil {
-		return err
-	}
-	_, err = audit.Append(ctx, tx, audit.Event{Kind: audit.KindCertificate, At: c.RecordedAt, By: w.requester,
-		Body: map[string]any{"certificates": []map[string]any{{
-			"id": w.intent.ID, "issuer": w.intent.Issuer, "serial": w.serial.String(), "profile": fmt.Sprintf("%s/%d", w.profile, profileVersion)}}}})
-	return err
+	return fmt.Errorf("%s list number %d: %w: %w", step, w.intent.Number, ca.ErrUncertain, errors.Join(err, settled))
 }
 
-// recorded tells whether the certificate is there although its transaction said
-// that it failed.
-func (w *witness) recorded(ctx context.Context) bool {
-	_, err := BySerial(ctx, w.authority.issuer.Store(), w.serial)
-	return err == nil
+// readBack takes what was signed apart: its bytes are those of the intent, whoever
+// put them together, and the rest is for the caller's reader.
+func (w *witness) readBack(der []byte, o outcome) error {
+	in := cryptobyte.String(der)
+	var whole, tbs cryptobyte.String
+	if !in.ReadASN1(&whole, cbasn1.SEQUENCE) || !in.Empty() || !whole.ReadASN1Element(&tbs, cbasn1.SEQUENCE) {
+		return errors.New("what was signed is not in DER")
+	}
+	if string(tbs) != string(w.intent.TBS) {
+		return errors.New("what was signed is not what the intent says")
+	}
+	return o.read(der)
 }
 
 func (w *witness) giveUp(ctx context.Context, to ca.IntentState, cause error) error {
@@ -184,16 +185,5 @@ func (w *witness) giveUp(ctx context.Context, to ca.IntentState, cause error) er
 	return i.Store().Write(ctx, func(tx store.Tx) error { return i.GiveUpIntent(ctx, tx, &w.intent, to, cause.Error()) })
 }
 
-// serialOf reads the serial number from to-be-signed bytes.
-func serialOf(tbs []byte) (policy.Serial, bool) {
-	var serial policy.Serial
-	input := cryptobyte.String(tbs)
-	var inner cryptobyte.String
-	number := new(big.Int)
-	if !input.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.SkipASN1(cbasn1.Tag(0).ContextSpecific().Constructed()) ||
-		!inner.ReadASN1Integer(number) || number.Sign() <= 0 || number.BitLen() > 8*len(serial) {
-		return serial, false
-	}
-	number.FillBytes(serial[:])
-	return serial, true
-}
+// bigOf is a serial number as x509 has it.
+func bigOf(s policy.Serial) *big.Int { return new(big.Int).SetBytes(s[:]) }
