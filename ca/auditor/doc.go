@@ -1,0 +1,45 @@
+// Package auditor compares the ledger with the audit log.
+//
+// Package audit tells whether the log is what was written. It says nothing of the
+// tables beside it: a revocation that was deleted leaves the log whole. Here the
+// log is played through, record by record, and every intent, certificate,
+// revocation, revocation list and blocked key in the database is held against what
+// the log tells of it, and the other way round.
+//
+// # What it finds
+//
+// [Audit] returns nil only if, in one state of the database:
+//
+//   - every intent is in the log once, with the bytes (by their SHA-256), serial
+//     number or list number, authority, profile, owner and time that the row has,
+//     and its state is the one the log leaves it in;
+//   - every certificate is in the log once, was an intent before, has the intent's
+//     bytes and a signature of its authority, and every column says what the bytes
+//     say;
+//   - every revocation is in the log once, with the same reason, time and name, and
+//     the Repository status of every certificate is the one that follows;
+//   - every published list was an intent, has a signature of its authority, a
+//     number above that of the one before, and exactly the revocations and
+//     written-off serials that the log tells of up to its record, with their times
+//     and reasons;
+//   - and there is no row that the log does not tell of.
+//
+// Intents that are open are no fault: a crash leaves them, and their owner, or a
+// reconciliation, settles them. [Difference] names the first fault.
+//
+// # What it cannot find
+//
+// It takes the log as given: package audit verifies it first, and what binds the
+// log is a checkpoint that somebody keeps elsewhere. Whoever rewrites both, above
+// the last checkpoint, is not found. The signatures of CAs are verified with
+// certificates that the caller brings from outside the database. Tables of other
+// rooms (parties, batches, keys of the Repository) are not read.
+//
+// It only reads, in one transaction, and shares no code with the rooms that write:
+// an auditor that did would share their mistakes. It reads in pages, so that its
+// memory does not grow with the ledger, but for one octet an intent and for what
+// stands on revocation lists.
+//
+// Start at [Audit]; replay.go plays the log, ledger.go looks for what it does not
+// tell.
+package auditor
