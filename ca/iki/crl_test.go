@@ -101,6 +101,11 @@ func TestRevokeAndPublish(t *testing.T) {
 	require.NoError(t, err)
 	v.New = false
 	require.Equal(t, v, again)
+	found, err := iki.RevocationOf(ctx, w.store, a.Serial)
+	require.NoError(t, err)
+	require.Equal(t, v, found)
+	_, err = iki.RevocationOf(ctx, w.store, b.Serial)
+	require.ErrorIs(t, err, ca.ErrNotFound)
 	got, err := iki.BySerial(ctx, w.store, a.Serial)
 	require.NoError(t, err)
 	require.Equal(t, ca.StatusRevoked, got.Status)
@@ -358,6 +363,19 @@ func TestRefusedByCFSSL(t *testing.T) {
 	}
 	outage := errors.New("outage")
 	require.Equal(t, outage, iki.RefusedByCFSSL(outage), "what cfssl did not say is no refusal")
+}
+
+func TestInterface(t *testing.T) {
+	t.Parallel()
+	for _, i := range append(iki.Interfaces(), iki.NoInterface) {
+		got, err := iki.ParseInterface(i.String())
+		require.NoError(t, err)
+		require.Equal(t, i, got)
+	}
+	for _, s := range []string{"", "AD-HOC", "ad-hoc ", "portal"} {
+		_, err := iki.ParseInterface(s)
+		require.ErrorContains(t, err, "want one of none, ad-hoc", s)
+	}
 }
 
 // A name has one certificate in use at an interface, and belongs to one organisation.
