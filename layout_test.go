@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 
 	"cmd/clikit":       {},
 	"cmd/ceremony":     {"cmd/clikit", "hsm", "hsm/custody", "hsm/ceremony", "policy", "softhsm"},
-	"cmd/smki/console": {"ca", "ca/ra", "ca/revocation", "policy"},
+	"cmd/smki/console": {"ca", "ca/ra", "ca/revocation", "ca/store", "policy"},
 	"cmd/smki": {
 		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi", "ca/auditor", "ca/backup", "ca/scope", "cmd/smki/console",
 		"hsm", "hsm/ceremony", "policy", "softhsm",
