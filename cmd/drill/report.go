@@ -13,6 +13,7 @@ import (
 	"smki.example/cmd/clikit"
 	"smki.example/drills/procedure"
 	"smki.example/drills/report"
+	"smki.example/drills/verify"
 )
 
 // reportFile is the report in a pack.
@@ -61,6 +62,7 @@ func writeAReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	warnIfBent(c, args[0])
 	if c.String("out") == "-" {
 		return formats[format](r, c.App.Writer)
 	}
@@ -93,6 +95,16 @@ func loadReport(dir string) (*report.Report, error) {
 		return nil, err
 	}
 	return report.Load(dir, p)
+}
+
+// warnIfBent says on stderr that a pack does not verify: a report repeats what its
+// record says, and the reader should know what that is worth.
+func warnIfBent(c *cli.Context, dirs ...string) {
+	for _, dir := range dirs {
+		if result, err := verify.Pack(dir, verify.Options{}); err == nil && !result.Intact {
+			fmt.Fprintf(c.App.ErrWriter, "drill: the record in %s does not verify: %s\n", dir, result.Verdict())
+		}
+	}
 }
 
 func writeReport(r *report.Report, path, format string) error {
@@ -133,6 +145,7 @@ func compare(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	warnIfBent(c, args...)
 	both := report.Compare(a, b)
 	if clikit.WantsJSON(c) {
 		return clikit.JSON(c.App.Writer, both)

@@ -38,6 +38,7 @@ func Compare(a, b *Report) *Comparison {
 	}
 	row("outcome", a.Outcome.Outcome, b.Outcome.Outcome)
 	row("did the system hold", a.Outcome.Finding, b.Outcome.Finding)
+	row("devices that trust the stolen key still, reached or not", thousands(a.Figures.trusting()), thousands(b.Figures.trusting()))
 	for _, end := range ends {
 		row("devices "+end, thousands(a.Figures.Ends[end]), thousands(b.Figures.Ends[end]))
 	}
@@ -53,6 +54,8 @@ func Compare(a, b *Report) *Comparison {
 		{"top-ups refused (sample habits)", func(r *Report) string { return thousands(r.Figures.TopUps) }},
 		{"site visits, up to", func(r *Report) string { return thousands(r.Figures.SiteVisits) }},
 		{"traffic of the supplier held for", func(r *Report) string { return clockText(r.Figures.HeldFor) }},
+		{"device-hours in which the hold kept the supplier out", func(r *Report) string { return fmt.Sprintf("%.1f", r.Figures.HeldHours) }},
+		{"certificates of the compromised keys revoked", func(r *Report) string { return thousands(r.Figures.CompromisedRevoked) }},
 		{"certificates revoked", func(r *Report) string { return thousands(r.Figures.Revoked) }},
 		{"uses of the Recovery key", func(r *Report) string { return thousands(r.Figures.RecoveryUses) }},
 		{"things that did not hold", func(r *Report) string { return thousands(r.Outcome.NotHeld) }},

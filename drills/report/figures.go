@@ -54,6 +54,9 @@ type Figures struct {
 	SiteVisits         int            `json:"site_visits_up_to"`
 	DeviceHours        float64        `json:"device_hours_out_of_hands"`
 	HeldFor            string         `json:"traffic_held_for"`
+	HeldHours          float64        `json:"device_hours_held"`
+	CompromisedRevoked int            `json:"compromised_revoked"`
+	CompromisedCerts   int            `json:"compromised_certificates"`
 	RefusedSteps       []string       `json:"refused_steps"`
 	Assumptions        []struct {
 		Name  string `json:"name"`

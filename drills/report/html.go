@@ -66,7 +66,7 @@ func (r *Report) Bars() []Bar {
 // text, each with what it says.
 func (r *Report) Unverified() []Line {
 	var out []Line
-	for _, id := range r.Start.Rehearses {
+	for _, id := range r.rehearsed() {
 		if s, is := r.Pack.Step(id); !is || !s.Verified {
 			out = append(out, Line{id, s.Says + " (" + s.Source + ")"})
 		}

@@ -24,7 +24,7 @@ const figures = `{"party":"Exercise Supplier A","compromised":"Exercise Supplier
 "reachable":1960,"ends":{"recovered":1960,"unreachable":40},"misuse":"none","methods":["method 1"],
 "recovery":{"devices":1960,"began":"1:00:00","half":"2:26:10","most":"3:52:00","last":"4:10:00"},"rate":"700 an hour (sample)",
 "campaigns":[{"name":"supplier by method 1","method":"method 1","began":"1:00:00","ended":"4:10:00","sent":2080,"outcomes":{"done":1960,"lost":120},"reasons":{}}],
-"certificates_issued":3,"revoked":3,"revoked_at":"4:15:00","crl_number":7,"top_ups_refused":0,"site_visits_up_to":40,"traffic_held_for":"0:00:00",
+"certificates_issued":3,"revoked":3,"compromised_revoked":3,"compromised_certificates":3,"revoked_at":"4:15:00","crl_number":7,"top_ups_refused":0,"site_visits_up_to":40,"traffic_held_for":"0:00:00",
 "sample":{"rate":"700 commands an hour for 2000 devices"},"refused_steps":[]}`
 
 // record is a drill's journal in a folder: one decision, a duty met, a finding.
@@ -46,8 +46,8 @@ func record(t *testing.T, chosen, finding string) *report.Report {
 	add(0, journal.KindStart, journal.Start{Run: j.RunID(), Scenario: "S01", Title: "Supplier signing key copied from a backup", Label: "AMBER",
 		Rehearses: []string{"notification", "method-1"}, Devices: 2000, Seed: 1, Answers: "script", SHA256: "abc"})
 	add(10*time.Minute, journal.KindInject, journal.Inject{As: "mail", From: "supplier <security>", Text: "A tape left the building."})
-	add(20*time.Minute, journal.KindNotify, journal.Notify{Step: "4", Whom: "pma chair", Due: "1:00", Phase: "due"})
-	add(22*time.Minute, journal.KindNotify, journal.Notify{Step: "4", Whom: "pma chair", Due: "1:00", Told: "0:22", Met: true, Phase: "told"})
+	add(20*time.Minute, journal.KindNotify, journal.Notify{Step: "4", Whom: "pma chair", Due: "1:00", Phase: "due", Procedure: "notification"})
+	add(22*time.Minute, journal.KindNotify, journal.Notify{Step: "4", Whom: "pma chair", Due: "1:00", Told: "0:22", Met: true, Phase: "told", Procedure: "notification"})
 	add(40*time.Minute, journal.KindDecision, journal.Decision{Decision: "recovery key", Body: "pma", Asks: "Does the PMA require the Recovery key?",
 		Options: options, Chosen: chosen, Answered: "script", Note: "SCRIPTED ANSWER: no member voted", Factors: []journal.Factor{{ID: "evidence", Force: "shall"}},
 		Assessed: []journal.Assessment{{Factor: "evidence", Finding: "confirmed"}}, Expected: "not required", Basis: "our reasoning", AsExpected: chosen == "not required"})

@@ -47,6 +47,11 @@ func (r *Report) Lines() []Line {
 		Line{"How long", r.howLong()},
 		Line{"Consumers", r.consumers()},
 		Line{"Revocation and keys", r.keys()},
+	)
+	if opened := r.opened(); opened != "" {
+		lines = append(lines, Line{"Key custodians", opened})
+	}
+	lines = append(lines,
 		Line{"Who was told", r.told()},
 		Line{"For the committee", r.forTheCommittee()},
 		Line{"Not rehearsed", r.notRehearsed()},
@@ -54,27 +59,17 @@ func (r *Report) Lines() []Line {
 	return lines
 }
 
+// held answers the first question: how the drill ended, what was left, and what it
+// looked like on the way, since an end that is well may have cost much.
 func (r *Report) held() string {
-	switch r.Outcome.Finding {
-	case "held":
-	case "not held":
-	default:
+	if r.Outcome.Finding != "held" && r.Outcome.Finding != "not held" {
 		return "NO FINDING: the drill did not run to its end (" + r.Outcome.Outcome + ")"
 	}
-	word := "YES."
-	var why []string
+	f := &r.Figures
+	word := "YES, at the end."
 	if r.Outcome.Finding == "not held" {
 		word = "NO."
-		for _, f := range r.Findings {
-			if !f.Held {
-				why = append(why, "not so: "+f.Says+" ("+f.Found+")")
-			}
-		}
-		for _, m := range r.Missed {
-			why = append(why, "missed: "+m.Body.What)
-		}
 	}
-	f := &r.Figures
 	text := fmt.Sprintf("%s Still trusting the stolen key: %s of %s Relevant Devices", word, thousands(f.trusting()), thousands(f.Devices))
 	if n := f.Ends["unreachable"]; n > 0 {
 		text += fmt.Sprintf(" (%s not reached)", thousands(n))
@@ -82,10 +77,23 @@ func (r *Report) held() string {
 	if n := f.Ends["taken by the intruder"]; n > 0 {
 		text += fmt.Sprintf("; trusting the intruder's: %s", thousands(n))
 	}
-	return strings.Join(append([]string{text}, why...), "; ")
+	if f.Taken > 0 && f.TakenMost > 0 {
+		text += fmt.Sprintf(". On the way, out of their supplier's hands: %s at once (%s)", plural(f.TakenMost, "device"), clockText(f.TakenMostAt))
+	}
+	parts := []string{text}
+	for _, x := range r.Findings {
+		if !x.Held {
+			parts = append(parts, "not so: "+x.Says)
+		}
+	}
+	for _, m := range r.Missed {
+		parts = append(parts, "missed: "+m.Body.What)
+	}
+	return strings.Join(parts, "; ")
 }
 
-// decided is two lines for each decision: what, and why.
+// decided is two lines for each decision: what, and why. Where nobody gave a
+// reason, the second says what the author wrote of the answer, and calls it that.
 func (r *Report) decided() []Line {
 	var lines []Line
 	for _, d := range r.Decisions {
@@ -94,21 +102,33 @@ func (r *Report) decided() []Line {
 		if len(b.Factors) > 0 {
 			text += fmt.Sprintf(". Factors assessed %d of %d", len(b.Assessed), len(b.Factors))
 		}
-		if b.Expected != "" && !b.AsExpected {
+		if b.Expected != "" && !b.AsExpected && r.final(d) {
 			text += fmt.Sprintf(". Differs from the author's expectation, which is: %s", b.Expected)
 		}
 		lines = append(lines, Line{fmt.Sprintf("%s decided, %s", short(b.Body), clock(d.At)), text})
-		if why := b.Reason; why != "" || optionSays(d) != "" {
-			if why == "" {
-				why = optionSays(d)
-			}
-			if len(b.Factors) > 0 {
-				why += " (" + r.guidanceNote() + ")"
-			}
-			lines = append(lines, Line{"  Why", why})
+		label, why := "  Why", b.Reason
+		if why == "" {
+			label, why = "  What it means", optionSays(d)
 		}
+		if why == "" {
+			continue
+		}
+		if len(b.Factors) > 0 {
+			why += " (" + r.guidanceNote() + ")"
+		}
+		lines = append(lines, Line{label, why})
 	}
 	return lines
+}
+
+// final reports whether a decision was not put again after this answer.
+func (r *Report) final(d Decided) bool {
+	for _, other := range r.Decisions {
+		if other.Body.Decision == d.Body.Decision && other.Body.Asking > d.Body.Asking {
+			return false
+		}
+	}
+	return true
 }
 
 func optionSays(d Decided) string {
@@ -176,6 +196,10 @@ func (r *Report) consumers() string {
 	if f.TakenMost > 0 {
 		s += fmt.Sprintf(", at most %s at once (%s)", thousands(f.TakenMost), clockText(f.TakenMostAt))
 	}
+	if f.HeldHours > 0 {
+		s += fmt.Sprintf("; all traffic held for %s, %s device-hours in which their supplier could command nothing",
+			clockText(f.HeldFor), strconv.FormatFloat(f.HeldHours, 'f', -1, 64))
+	}
 	return s + ". Sample habits"
 }
 
@@ -185,8 +209,20 @@ func (r *Report) keys() string {
 	if f.Revoked > 0 {
 		s = fmt.Sprintf("%d revoked %s", f.Revoked, clockText(f.RevokedAt))
 	}
+	if f.CompromisedCerts > 0 {
+		s += fmt.Sprintf(" (of the %d certificates of the compromised keys, %d)", f.CompromisedCerts, f.CompromisedRevoked)
+	}
 	return fmt.Sprintf("%s, CRL %d. Recovery key %s, Contingency key %s. CA signatures unaccounted for %d",
 		s, f.CRLNumber, plural(f.RecoveryUses, "use"), plural(f.ContingencyUses, "use"), f.Unaccounted)
+}
+
+// opened tells what the custodians did: called, opened, closed.
+func (r *Report) opened() string {
+	var out []string
+	for _, o := range r.Openings {
+		out = append(out, clock(o.At)+" "+o.Body.text())
+	}
+	return strings.Join(out, "; ")
 }
 
 func (r *Report) told() string {
@@ -217,20 +253,29 @@ func (r *Report) told() string {
 func (r *Report) forTheCommittee() string {
 	f := &r.Figures
 	var open []string
-	if n := f.trusting(); n > 0 && f.Revoked > 0 {
-		open = append(open, fmt.Sprintf("the old key is revoked and %s devices trust it still: they need the Recovery key or a visit. Who decides?", thousands(n)))
-	} else if n > 0 {
-		open = append(open, fmt.Sprintf("%s devices still trust the stolen key. Who owns them?", thousands(n)))
+	switch n := f.trusting(); {
+	case n > 0 && f.CompromisedRevoked > 0:
+		open = append(open, fmt.Sprintf("the stolen key's certificates are revoked, and %s trust it still: the Recovery key or a visit. Who decides?", plural(n, "device")))
+	case n > 0:
+		open = append(open, fmt.Sprintf("%s trust the stolen key still. Who owns them?", plural(n, "device")))
+	}
+	if f.CompromisedCerts > f.CompromisedRevoked {
+		open = append(open, fmt.Sprintf("%s of the compromised keys NOT revoked. Until when?", plural(f.CompromisedCerts-f.CompromisedRevoked, "certificate")))
 	}
 	if n := f.Ends["under the broker"]; n > 0 {
-		open = append(open, fmt.Sprintf("%s devices are under the Access Control Broker. When are they handed back?", thousands(n)))
+		open = append(open, fmt.Sprintf("%s under the Access Control Broker. Handed back when?", plural(n, "device")))
 	}
 	if n := f.Ends["taken by the intruder"]; n > 0 {
-		open = append(open, fmt.Sprintf("%s devices trust the intruder. What takes them back?", thousands(n)))
+		open = append(open, fmt.Sprintf("%s trust the intruder. What takes them back?", plural(n, "device")))
+	}
+	for _, o := range r.Openings {
+		if o.Body.Closed && o.Body.Uses == 0 {
+			open = append(open, fmt.Sprintf("the key %s was opened and never used. Why was it?", o.Body.Key))
+		}
 	}
 	for _, d := range r.Decisions {
-		if d.Body.Expected != "" && !d.Body.AsExpected {
-			open = append(open, fmt.Sprintf("%q went another way than its author expected (%s): was that right?", d.Body.Decision, d.Body.Basis))
+		if d.Body.Expected != "" && !d.Body.AsExpected && r.final(d) {
+			open = append(open, fmt.Sprintf("%q, %s, went another way than its author expected (%s): what do members say?", d.Body.Decision, clock(d.At), d.Body.Basis))
 		}
 	}
 	for _, n := range r.Notifies {
@@ -250,15 +295,59 @@ func (r *Report) forTheCommittee() string {
 	return strings.Join(open, "  ")
 }
 
+// notRehearsed says which steps of the procedure the drill does not touch, and
+// which it meant to and did not come to in this course of events.
 func (r *Report) notRehearsed() string {
-	var not []string
+	done := r.rehearsed()
+	var not, missed []string
 	for _, s := range r.Pack.Steps {
-		if !slices.Contains(r.Start.Rehearses, s.ID) {
+		switch {
+		case slices.Contains(done, s.ID):
+		case slices.Contains(r.Start.Rehearses, s.ID):
+			missed = append(missed, s.ID)
+		default:
 			not = append(not, s.ID)
 		}
 	}
-	return fmt.Sprintf("%s; %d of the %d steps rehearsed rest on text we have not seen",
-		strings.Join(not, ", "), r.Pack.Unverified(r.Start.Rehearses), len(r.Start.Rehearses))
+	text := strings.Join(not, ", ")
+	if len(missed) > 0 {
+		text += "; planned but not reached: " + strings.Join(missed, ", ")
+	}
+	return fmt.Sprintf("%s; %d of the %d steps rehearsed rest on text we have not seen", text, r.Pack.Unverified(done), len(done))
+}
+
+// rehearsed are the steps of the procedure for which the record shows that
+// something was done: an act that was carried out, somebody told, a decision
+// taken, a key opened, commands of a method sent.
+func (r *Report) rehearsed() []string {
+	seen := map[string]bool{}
+	for _, a := range r.Acts {
+		if a.Body.Result == "done" && a.Body.Verb != "replace" {
+			seen[a.Body.Procedure] = true
+		}
+	}
+	for _, n := range r.Notifies {
+		seen[n.Procedure] = seen[n.Procedure] || n.Told != ""
+	}
+	for _, d := range r.Decisions {
+		if d.Body.Answered != "silence" {
+			seen["pma-decision"] = seen["pma-decision"] || d.Body.Body == "pma"
+			seen["confirmation"] = seen["confirmation"] || strings.HasPrefix(d.Body.Decision, "confirm")
+		}
+	}
+	for _, o := range r.Openings {
+		seen["custodians"] = seen["custodians"] || o.Body.Opened
+	}
+	for _, method := range r.Figures.Methods {
+		seen[strings.ReplaceAll(method, " ", "-")] = true
+	}
+	var done []string
+	for _, s := range r.Pack.Steps {
+		if seen[s.ID] && slices.Contains(r.Start.Rehearses, s.ID) {
+			done = append(done, s.ID)
+		}
+	}
+	return done
 }
 
 // labelWidth is the column in which the text of a summary begins.

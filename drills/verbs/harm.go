@@ -17,7 +17,8 @@ type harm struct {
 	out      time.Duration // device time out of the supplier's hands
 	prepaid  time.Duration // the same for devices on prepayment
 	held     time.Duration // time for which the supplier's traffic was held
-	heldWith time.Duration // the same, times the prepayment devices that it met
+	heldAll  time.Duration // the same, times the devices that only the hold kept from the supplier
+	heldWith time.Duration // the same for devices on prepayment
 	peak     int           // most devices out of the supplier's hands at once
 	peakAt   time.Duration
 }
@@ -47,6 +48,7 @@ func (h *harm) until(w *World, to time.Duration) {
 	h.prepaid += span * time.Duration(prepaid)
 	if p.frozen {
 		h.held += span
+		h.heldAll += span * time.Duration(len(w.rows())-out)
 		h.heldWith += span * time.Duration(len(w.rows().OnPrepayment())-prepaid)
 	}
 }

@@ -34,6 +34,8 @@ type Figures struct {
 
 	CertificatesIssued int            `json:"certificates_issued"` // to organisations, since 0:00
 	Revoked            int            `json:"revoked"`
+	CompromisedRevoked int            `json:"compromised_revoked"` // of the certificates that the stolen key made unsafe
+	CompromisedCerts   int            `json:"compromised_certificates"`
 	RevokedAt          string         `json:"revoked_at,omitempty"`
 	CRLNumber          int64          `json:"crl_number"`
 	RecoveryUses       int            `json:"recovery_uses"`
@@ -47,6 +49,7 @@ type Figures struct {
 	SiteVisits  int     `json:"site_visits_up_to"`
 	DeviceHours float64 `json:"device_hours_out_of_hands"`
 	HeldFor     string  `json:"traffic_held_for"`
+	HeldHours   float64 `json:"device_hours_held"` // in which the supplier could have commanded a device, but for the hold
 
 	RefusedSteps []string          `json:"refused_steps"`
 	Assumptions  []fleet.Setting   `json:"assumptions"`
@@ -102,13 +105,19 @@ func (w *World) figures() Figures {
 		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.custody.uses, Unaccounted: w.unaccounted,
 		CountersSetBack: w.counters.lowered, Alerts: w.alerts,
 		TopUps: w.harm.topUps(), SiteVisits: len(rows) - ends[statusRecovered] - ends[statusExcluded], DeviceHours: round(w.harm.deviceHours()),
-		HeldFor: journal.FormatAt(w.harm.held), RefusedSteps: w.refusals, Assumptions: w.assumptions(), Sample: w.samples(),
+		HeldFor: journal.FormatAt(w.harm.held), HeldHours: round(w.harm.heldAll.Hours()), RefusedSteps: w.refusals, Assumptions: w.assumptions(), Sample: w.samples(),
 	}
+	f.CompromisedCerts = len(p.generations[0])
 	if f.RefusedSteps == nil {
 		f.RefusedSteps = []string{}
 	}
 	if list := w.authority.list("issuing-oca"); list != nil {
 		f.CRLNumber = list.Number
+		for _, c := range p.generations[0] {
+			if _, is := list.Find(c.certificate.Serial); is {
+				f.CompromisedRevoked++
+			}
+		}
 		if len(list.Entries) > 0 {
 			f.RevokedAt = journal.FormatAt(list.ThisUpdate.Sub(w.clock.epoch).Truncate(time.Second))
 		}
