@@ -12,7 +12,8 @@
 //     to commit, and that only reading again (after a restart, if the disk is in
 //     doubt) tells which of the two happened.
 //   - A process that holds a [Lease] can be recognised as alive or dead by every
-//     other process on the same home, at once and without a clock.
+//     other process on the same database: at once and without a clock on SQLite, by
+//     its silence on PostgreSQL; and who was once called dead never writes again.
 //
 // It knows nothing of certificates. Each room owns its tables and its SQL and is
 // handed a [Tx], so that an act and its audit record are one transaction; only
