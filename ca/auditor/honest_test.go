@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -12,6 +13,7 @@ import (
 	"smki.example/ca/auditor"
 	"smki.example/ca/revocation"
 	"smki.example/policy"
+	"smki.example/policy/policytest"
 )
 
 // Whatever a CA does and whatever fails under it, its ledger is what its log tells,
@@ -135,6 +137,27 @@ func TestManyRecords(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(2504), report.Certificates)
 	require.Equal(t, int64(1500), report.Revocations)
+}
+
+// After a restore, revocations are taken over from a list that is newer than the
+// ledger, and the list with them. Some are of certificates that the ledger lost.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "exercise")
+	known, lost := w.issue(t, deviceRequest(t, 1, "manufacturer")), policytest.NewSerial(t)
+	at := w.clock().Truncate(time.Second)
+	entries := []policy.CRLEntry{{Serial: known, At: at, Reason: policy.ReasonSuperseded}, {Serial: lost, At: at, Reason: policy.ReasonKeyCompromise}}
+	for range 2 {
+		require.NoError(t, w.register.TakeOver(t.Context(), "issuing-dca-1", entries, "operator"))
+	}
+	list := w.hierarchy.CRL(t, w.hierarchy.IssuingDCA, 7, at, entries...)
+	require.NoError(t, w.issuer.ImportCeremony(t.Context(), []ca.CeremonyIntent{{TBS: list.RawTBS, Signature: list.Signature, KeyLabel: "issuing-dca-1"}}))
+	w.publish(t, "issuing-dca")
+	report, err := auditor.Audit(t.Context(), w.config())
+	require.NoError(t, err)
+	require.Equal(t, int64(2), report.Revocations)
+	require.ErrorContains(t, w.tampered(t, func(x tamperer) { x.hit(`DELETE FROM revocation WHERE serial = $1`, lost[:]) }),
+		"certificate "+lost.String()+": its revocation is in the log and not in the ledger")
 }
 
 // An authority whose certificate the auditor did not bring is no verdict on the

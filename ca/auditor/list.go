@@ -71,22 +71,12 @@ func (a *inspection) published(ctx context.Context, r *record, f *found) error {
 	if err != nil {
 		return err
 	}
-	id := said.ID
-	if id == 0 && isIKI(said.Issuer) {
-		id = row.intent // that room's records do not name it; the number does
-	}
-	in := f.intents[id]
+	in := f.intents[said.ID]
 	if in == nil {
-		rows, err := a.intents(ctx, []any{id})
-		if err != nil {
-			return err
-		}
-		if in = rows[id]; in == nil {
-			return differ(r.Seq, "%s: its intent %d is not in the ledger", what, id)
-		}
+		return differ(r.Seq, "%s: its intent %d is in the log and not in the ledger", what, said.ID)
 	}
 	c := compare(r, name(what))
-	c.number("intent", row.intent, id)
+	c.number("intent", row.intent, said.ID)
 	c.text("intent's authority", in.issuer, said.Issuer)
 	c.number("intent's number", in.number.Int64, said.Number)
 	c.time("date", row.thisUpdate, micro(said.ThisUpdate))
@@ -94,31 +84,22 @@ func (a *inspection) published(ctx context.Context, r *record, f *found) error {
 	c.number("count of entries", row.entries, said.Entries)
 	c.number("count of what it covers", row.covers, said.Entries)
 	c.time("time of publication", row.published, micro(r.At))
-	end := micro(r.At)
-	if isIKI(said.Issuer) {
-		end = in.settled.Int64
-	}
-	a.settle(c, in, "recorded", end)
-	if c.err == nil && said.DER == "" && !isIKI(said.Issuer) {
-		c.err = differ(r.Seq, "%s: the log has no digest of it", what)
-	}
-	if said.DER != "" {
-		c.digest("bytes", row.der, said.DER)
-	}
+	a.settle(c, in, "recorded", micro(r.At))
+	c.digest("bytes", row.der, said.DER)
 	if c.err != nil {
 		return c.err
 	}
-	tbs, err := a.listBytes(ctx, id)
+	tbs, err := a.listBytes(ctx, said.ID)
 	if err != nil {
 		return err
 	}
 	if !sameTBS(row.der, tbs) {
-		return differ(r.Seq, "%s: its bytes are not those of its intent %d", what, id)
+		return differ(r.Seq, "%s: its bytes are not those of its intent %d", what, said.ID)
 	}
 	if err := a.readList(r, what, row.der, l); err != nil {
 		return err
 	}
-	a.marks.set(id, listed)
+	a.marks.set(said.ID, listed)
 	a.report.Lists++
 	return nil
 }

@@ -21,6 +21,7 @@ type item struct {
 	Profile   string    `json:"profile"`
 	TBS       string    `json:"tbs_sha256"`
 	DER       string    `json:"sha256"`
+	Interface string    `json:"interface"`
 	State     string    `json:"state"`
 	SettledAt time.Time `json:"settled_at"`
 	Cause     string    `json:"cause"`

@@ -114,7 +114,7 @@ func (a *inspection) find(ctx context.Context, group []*record) (*found, error) 
 				return nil, err
 			}
 		}
-		if r.Kind == audit.KindCRL && r.says.ID != 0 {
+		if r.Kind == audit.KindCRL {
 			ids = append(ids, r.says.ID)
 		}
 	}
@@ -316,11 +316,7 @@ func (a *inspection) recorded(r *record, f *found) error {
 		c.text("authority", in.issuer, it.Issuer)
 		c.text("serial number", serialText(in.serial), it.Serial)
 		c.text("profile", in.versioned(), it.Profile)
-		end := micro(r.At)
-		if isIKI(it.Issuer) {
-			end = in.settled.Int64 // that room's records have a time of their own
-		}
-		a.settle(c, in, "recorded", end)
+		a.settle(c, in, "recorded", micro(r.At))
 		c.text("cause", as(in.cause), "")
 		if c.err == nil {
 			c.err = a.certified(r, it, f)
@@ -354,12 +350,8 @@ func (a *inspection) certified(r *record, it item, f *found) error {
 	}
 	c.text("requester", as(row.requester), r.By)
 	c.time("time of recording", row.recorded, micro(r.At))
-	if c.err == nil && it.DER == "" && !isIKI(it.Issuer) {
-		c.err = differ(r.Seq, "certificate %s: the log has no digest of it", it.Serial)
-	}
-	if it.DER != "" {
-		c.digest("bytes", row.der, it.DER)
-	}
+	c.text("interface", row.door, it.Interface)
+	c.digest("bytes", row.der, it.DER)
 	if c.err == nil && !sameTBS(row.der, in.tbs) {
 		c.err = differ(r.Seq, "certificate %s: its bytes are not those of its intent %d", it.Serial, it.ID)
 	}
@@ -420,9 +412,7 @@ func (a *inspection) revoked(r *record, f *found) error {
 		c.time("date", row.at, micro(v.At))
 		c.text("author", as(row.by), v.By)
 		c.text("place on lists", fmt.Sprint(row.onCRL), fmt.Sprint(v.onList()))
-		if r.says.From == "" {
-			c.time("time of recording", row.recorded, micro(r.At))
-		}
+		c.time("time of recording", row.recorded, micro(r.At))
 		if c.err == nil {
 			c.err = a.outOfUse(r, v, f.certificates[v.Serial])
 		}

@@ -42,6 +42,7 @@ type certificateRow struct {
 	role                sql.NullInt64
 	usage               int64
 	organisation, cn    string // IKI
+	door                string // IKI: the interface it opens
 	spki                []byte
 	notBefore, notAfter int64
 	requester           string
@@ -117,16 +118,16 @@ func (a *inspection) listBytes(ctx context.Context, id int64) (tbs []byte, err e
 
 // certificates reads rows by serial number, of the one table or the other.
 func (a *inspection) certificates(ctx context.Context, iki bool, serials []any) (map[string]*certificateRow, error) {
-	query := `SELECT serial, intent, issuer, profile, entity, role, key_usage, '', '', spki, not_before, not_after, requester, recorded_at, der
+	query := `SELECT serial, intent, issuer, profile, entity, role, key_usage, '', '', '', spki, not_before, not_after, requester, recorded_at, der
 		FROM certificate WHERE serial IN (?)`
 	if iki {
-		query = `SELECT serial, intent, issuer, profile, NULL, role, 0, organisation, cn, spki, not_before, not_after, requester, recorded_at, der
+		query = `SELECT serial, intent, issuer, profile, NULL, role, 0, organisation, cn, interface, spki, not_before, not_after, requester, recorded_at, der
 			FROM iki_certificate WHERE serial IN (?)`
 	}
 	found := make(map[string]*certificateRow, len(serials))
 	err := a.lookUp(ctx, query, serials, func(rows *sql.Rows) error {
 		c := new(certificateRow)
-		err := rows.Scan(&c.serial, &c.intent, &c.issuer, &c.profile, &c.entity, &c.role, &c.usage, &c.organisation, &c.cn, &c.spki,
+		err := rows.Scan(&c.serial, &c.intent, &c.issuer, &c.profile, &c.entity, &c.role, &c.usage, &c.organisation, &c.cn, &c.door, &c.spki,
 			&c.notBefore, &c.notAfter, &c.requester, &c.recorded, &c.der)
 		found[serialText(c.serial)] = c
 		return err

@@ -402,8 +402,9 @@ func TestTampering(t *testing.T) {
 			x.hit(`UPDATE audit_record SET seq = $1 WHERE seq = -1`, lost)
 		}, "list 2 of issuing-dca-1: it lacks serial " + s.writtenOff.String() + ", which was revoked before in record "},
 		{"the log revokes a second time", func(x tamperer) {
-			x.append(audit.KindRevocation, map[string]any{"revocations": []map[string]any{{"serial": s.revoked.String(), "issuer": "issuing-dca-1", "reason": "keyCompromise",
-				"at": time.UnixMicro(x.number(`SELECT revoked_at FROM revocation WHERE serial = $1`, s.revoked[:])).UTC(), "by": "operator", "on_crl": true}}, "from": "a list"})
+			when := time.UnixMicro(x.number(`SELECT recorded_at FROM revocation WHERE serial = $1`, s.revoked[:])).UTC()
+			x.appendAt(when, audit.KindRevocation, map[string]any{"revocations": []map[string]any{{"serial": s.revoked.String(), "issuer": "issuing-dca-1", "reason": "keyCompromise",
+				"at": when.Truncate(time.Second), "by": "operator", "on_crl": true}}})
 		}, "the log revokes it a second time"},
 		{"the log revokes a serial that never was", func(x tamperer) {
 			x.append(audit.KindRevocation, map[string]any{"revocations": []map[string]any{{"serial": strange.String(), "issuer": "issuing-dca-1", "reason": "keyCompromise", "at": time.Unix(1, 0), "by": "operator", "on_crl": true}}})
@@ -413,6 +414,12 @@ func TestTampering(t *testing.T) {
 				"issuer": "issuing-dca-1", "serial": s.writtenOff.String(), "state": "written-off",
 				"profile": fmt.Sprintf("device/%d", x.number(`SELECT profile_version FROM intent WHERE serial = $1`, s.writtenOff[:]))}}})
 		}, "the log settles it a second time"},
+		{"the log takes over a revocation of a certificate it does not have", func(x tamperer) {
+			x.hit(`DELETE FROM certificate WHERE serial = $1`, s.inUse[:])
+			x.copyRow("revocation", "serial = $2", revocationColumns, map[string]string{"serial": "$1", "recorded_at": "0", "revoked_at": "0"}, s.inUse[:], s.revoked[:])
+			x.appendAt(time.Unix(0, 0), audit.KindRevocation, map[string]any{"from": "a list", "revocations": []map[string]any{{"serial": s.inUse.String(), "issuer": "issuing-dca-1",
+				"reason": "keyCompromise", "at": time.Unix(0, 0), "by": "operator", "on_crl": true}}})
+		}, "certificate " + s.inUse.String() + ": it is in the log and not in the ledger"},
 		{"the log publishes an old number", func(x tamperer) {
 			x.append(audit.KindCRL, map[string]any{"issuer": "issuing-dca-1", "number": 3})
 		}, "list 3 of issuing-dca-1: the log publishes it after list 3"},
@@ -440,7 +447,11 @@ func TestTampering(t *testing.T) {
 }
 
 func (x tamperer) append(kind audit.Kind, body any) {
-	_, err := audit.Append(x.ctx, x.tx, audit.Event{Kind: kind, At: time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC), By: "operator", Body: body})
+	x.appendAt(time.Date(2026, 11, 24, 13, 0, 0, 0, time.UTC), kind, body)
+}
+
+func (x tamperer) appendAt(at time.Time, kind audit.Kind, body any) {
+	_, err := audit.Append(x.ctx, x.tx, audit.Event{Kind: kind, At: at, By: "operator", Body: body})
 	must(err, "appending a record")
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type world struct {
 	issuer    *ca.Issuer
 	register  *revocation.Register
 	ids       map[string]policytest.Authority
+	more      map[string][]byte // certificates of other authorities
 
 	mu   sync.Mutex
 	now  time.Time
@@ -113,12 +115,20 @@ func (s token) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]
 	return s.key.Sign(random, digest, opts)
 }
 
+// messages is a key that signs messages, as the IKI authority wants it.
+type messages struct{ *ecdsa.PrivateKey }
+
+func (m messages) SignMessage(random io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return crypto.SignMessage(m.PrivateKey, random, message, opts)
+}
+
 // config is what an auditor brings.
 func (w *world) config() auditor.Config {
 	cfg := auditor.Config{Store: w.store, Authorities: make(map[string][]byte)}
 	for name, a := range w.ids {
 		cfg.Authorities[name+"-1"] = a.Certificate.Raw
 	}
+	maps.Copy(cfg.Authorities, w.more)
 	return cfg
 }
 

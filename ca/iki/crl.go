@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -96,7 +98,7 @@ func (a *Authority) attempt(ctx context.Context) (*CRLRecord, error) {
 			l.record.DER = der
 			return crl.CheckSignatureFrom(a.cert)
 		},
-		record: func(tx store.Tx) error { return a.record(context.WithoutCancel(ctx), tx, l, w.intent.ID) },
+		record: func(tx store.Tx) error { return a.record(context.WithoutCancel(ctx), tx, l, &w.intent) },
 		recorded: func(ctx context.Context) bool {
 			newest, err := Current(ctx, a.issuer.Store(), a.id)
 			return err == nil && newest.Number == l.record.Number && bytes.Equal(newest.DER, l.record.DER)
@@ -112,6 +114,9 @@ func (a *Authority) draw(ctx context.Context) (*list, error) {
 	l := &list{record: CRLRecord{Issuer: a.id}}
 	err := a.issuer.Store().Read(ctx, func(tx store.Tx) (err error) {
 		if l.entries, err = entriesOf(ctx, tx, a.id); err != nil {
+			return err
+		}
+		if err = keepsAll(ctx, tx, a.id, l.entries); err != nil {
 			return err
 		}
 		l.record.Number, err = nextNumber(ctx, tx, a.id)
@@ -152,7 +157,7 @@ func (l *list) mayBeSigned(ctx context.Context, tx store.Tx) error {
 
 // record publishes the list, unless something it lacks was recorded since, or a list
 // with a higher number is out.
-func (a *Authority) record(ctx context.Context, tx store.Tx, l *list, intent int64) error {
+func (a *Authority) record(ctx context.Context, tx store.Tx, l *list, intent *ca.Intent) error {
 	if err := l.stillLast(ctx, tx); err != nil {
 		return err
 	}
@@ -165,15 +170,17 @@ func (a *Authority) record(ctx context.Context, tx store.Tx, l *list, intent int
 		return errOvertaken
 	}
 	r := &l.record
-	r.PublishedAt = a.issuer.Now().Truncate(time.Microsecond)
+	r.PublishedAt = intent.SettledAt.Truncate(time.Microsecond)
 	_, err = tx.Exec(ctx, `INSERT INTO iki_crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		r.Issuer, r.Number, intent, r.ThisUpdate.UnixMicro(), r.NextUpdate.UnixMicro(), r.Entries, r.Entries, r.PublishedAt.UnixMicro(), r.DER)
+		r.Issuer, r.Number, intent.ID, r.ThisUpdate.UnixMicro(), r.NextUpdate.UnixMicro(), r.Entries, r.Entries, r.PublishedAt.UnixMicro(), r.DER)
 	if err != nil {
 		return err
 	}
+	digest := sha256.Sum256(r.DER)
 	_, err = audit.Append(ctx, tx, audit.Event{Kind: audit.KindCRL, At: r.PublishedAt, By: "iki", Body: map[string]any{
-		"issuer": r.Issuer, "number": r.Number, "entries": r.Entries, "this_update": r.ThisUpdate, "next_update": r.NextUpdate}})
+		"id": intent.ID, "issuer": r.Issuer, "number": r.Number, "entries": r.Entries, "this_update": r.ThisUpdate, "next_update": r.NextUpdate,
+		"sha256": hex.EncodeToString(digest[:])}})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package iki
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -205,11 +207,13 @@ func (w *witness) certificateOutcome(c *Certificate, check func(store.Tx) error)
 					return fmt.Errorf("decided meanwhile: %v", err)
 				}
 			}
-			c.RecordedAt = i.Now().Truncate(time.Microsecond)
+			c.RecordedAt = w.intent.SettledAt.Truncate(time.Microsecond)
 			if err := insert(ctx, tx, c); err != nil {
 				return err
 			}
-			item := map[string]any{"id": w.intent.ID, "issuer": c.Issuer, "serial": c.Serial.String(), "profile": fmt.Sprintf("%s/%d", c.Profile, profileVersion)}
+			digest := sha256.Sum256(c.DER)
+			item := map[string]any{"id": w.intent.ID, "issuer": c.Issuer, "serial": c.Serial.String(), "profile": fmt.Sprintf("%s/%d", c.Profile, profileVersion),
+				"sha256": hex.EncodeToString(digest[:])}
 			if c.Interface != NoInterface {
 				item["interface"] = c.Interface
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"smki.example/ca"
 	"smki.example/ca/audit"
@@ -27,7 +28,7 @@ func (r *Register) TakeOver(ctx context.Context, issuer string, entries []policy
 			now := r.ca.Now()
 			var items []item
 			for _, e := range part {
-				v, err := r.takeOver(ctx, tx, issuer, e, by)
+				v, err := r.takeOver(ctx, tx, issuer, e, by, now)
 				if err != nil {
 					return fmt.Errorf("serial %q: %w", e.Serial, err)
 				}
@@ -49,12 +50,11 @@ func (r *Register) TakeOver(ctx context.Context, issuer string, entries []policy
 	return nil
 }
 
-func (r *Register) takeOver(ctx context.Context, tx store.Tx, issuer string, e policy.CRLEntry, by string) (Revocation, error) {
-	v, err := r.revokeIn(ctx, tx, Revoke{Serial: e.Serial, Reason: e.Reason, At: e.At, By: by}, r.ca.Now())
+func (r *Register) takeOver(ctx context.Context, tx store.Tx, issuer string, e policy.CRLEntry, by string, now time.Time) (Revocation, error) {
+	v, err := r.revokeIn(ctx, tx, Revoke{Serial: e.Serial, Reason: e.Reason, At: e.At, By: by}, now)
 	if !errors.Is(err, ca.ErrNotFound) {
 		return v, err
 	}
-	now := r.ca.Now()
 	v = Revocation{Serial: e.Serial, Issuer: issuer, Reason: e.Reason, At: e.At.UTC(), By: by, RecordedAt: now, OnCRL: true, New: true}
 	_, err = tx.Exec(ctx, `INSERT INTO revocation (serial, issuer, reason, revoked_at, revoked_by, on_crl, recorded_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, v.Serial[:], v.Issuer, int64(v.Reason), v.At.UnixMicro(), v.By, v.OnCRL, now.UnixMicro())
