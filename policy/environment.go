@@ -14,7 +14,9 @@ import (
 var environmentFiles embed.FS
 
 // EnvironmentNames returns the names that [LoadEnvironment] knows.
-func EnvironmentNames() []string { return []string{"exercise", "drill", "dcc-test", "production"} }
+func EnvironmentNames() []string {
+	return []string{"exercise", "drill", "dcc-test", "production", "exercise-register"}
+}
 
 // Registration says who may ask for a certificate.
 const (
@@ -97,7 +99,8 @@ func (e *Environment) CRL(issuer ProfileName) (CRLPeriod, bool) {
 }
 
 // LoadEnvironment reads an embedded environment: exercise (the default), drill
-// (exercise, without a device CRL), dcc-test or production.
+// (exercise, without a device CRL), exercise-register (exercise, for enrolled parties
+// only), dcc-test or production.
 func LoadEnvironment(name string) (*Environment, error) {
 	if !slices.Contains(EnvironmentNames(), name) {
 		return nil, fmt.Errorf("loading environment %q: want one of %s", clip(name), strings.Join(EnvironmentNames(), ", "))
