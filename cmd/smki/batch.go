@@ -17,8 +17,8 @@ func batchCommand() *cli.Command {
 		Name:  "batch",
 		Usage: "issue certificates to thousands of requests",
 		Description: `--in is a folder with one request a file (the id is the file's name without .csr, .pem, .der, .req, .p10, .b64 or .txt), a zip
-archive of the same, or a file with one {"id": "…", "csr": "base64"} a line. An id has 1 to 64 of A-Z a-z 0-9 . _ -, and a batch at
-most 50,000 requests. XML batches come with the web services and are not in this version.
+archive of the same, a file with one {"id": "…", "csr": "base64"} a line, or a SubmitCSRBatch document of the batched web service (XML).
+An id has 1 to 64 of A-Z a-z 0-9 . _ -, and a batch at most 50,000 requests.
 
 Writes certs/ID.pem for every certificate, and results.csv with a line for every item in the order of the input: id, status, serial,
 error_code, detail. Status is success, error (CSR_ERROR), anomaly (ISSUANCE_ANOMALY: the key has a certificate, the device too many) or
@@ -35,10 +35,11 @@ lines are named, nothing was begun); 4 token or database failed: run the same co
 
 Examples:
   smki batch --home ca --in requests.jsonl --out result
+  smki batch --home ca --in batch.xml --out result
   smki batch --home ca --in csrs/ --out result --json`,
 		Flags: []cli.Flag{
 			homeFlag(),
-			&cli.StringFlag{Name: "in", Usage: "folder, zip archive or file of lines (`PATH`)", Required: true},
+			&cli.StringFlag{Name: "in", Usage: "folder, zip archive, XML document or file of lines (`PATH`)", Required: true},
 			&cli.StringFlag{Name: "out", Usage: "folder for the results (`DIR`)", Required: true},
 			&cli.BoolFlag{Name: "retry-refused", Usage: "decide items anew that were refused in an earlier run"},
 			byFlag(),
@@ -52,7 +53,7 @@ func runBatch(c *cli.Context) error {
 	if _, err := clikit.Arguments(c); err != nil {
 		return err
 	}
-	items, err := batch.Read(c.String("in"))
+	items, err := readItems(c.String("in"))
 	var input *batch.InputError
 	switch {
 	case errors.As(err, &input):
@@ -76,6 +77,9 @@ type batchDone struct {
 }
 
 func (d *desk) batch(c *cli.Context, items []batch.Item) (err error) {
+	if err := d.byHand("batches come", "from a party's system or officer, over the web services, with an IKI certificate"); err != nil {
+		return err
+	}
 	out, err := batch.NewOutput(c.String("out"))
 	if err != nil {
 		return err

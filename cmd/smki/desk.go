@@ -12,10 +12,12 @@ import (
 	"smki.example/ca"
 	"smki.example/ca/backup"
 	"smki.example/ca/iki"
+	"smki.example/ca/ra"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
 	"smki.example/cmd/clikit"
 	"smki.example/hsm"
+	"smki.example/policy"
 )
 
 // A desk is an open home: what a command works at. It comes with the keys
@@ -26,7 +28,9 @@ type desk struct {
 	token    *hsm.Token // nil without the keys
 	issuer   *ca.Issuer
 	register *revocation.Register
+	registry *ra.Registry   // parties and officers; asked who may have what where registration is not open
 	iki      *iki.Authority // nil without the keys, or where the CA has none
+	logSeed  []byte         // of the audit log's key
 }
 
 // openLedger opens a home to read and to revoke. It asks for no token.
@@ -44,6 +48,11 @@ func openDesk(ctx context.Context, dir string, keys bool, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
+	return openAt(ctx, h, keys, logger)
+}
+
+// openAt opens what is in a home that was read.
+func openAt(ctx context.Context, h *home, keys bool, logger *slog.Logger) (d *desk, err error) {
 	d = &desk{home: h}
 	defer func() {
 		if err != nil {
@@ -112,6 +121,7 @@ func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	d.logSeed = logKey.Seed()
 	var authorities []ca.Authority
 	for _, a := range d.home.Authorities {
 		if d.token == nil || a.Offline {
@@ -128,12 +138,21 @@ func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
 			return err
 		}
 	}
-	d.issuer, err = ca.Open(ctx, ca.Config{Store: d.store, Environment: d.home.env, Authorities: authorities, LogKey: logKey, Logger: logger})
+	// The register is there before the CA, which asks it whom it may issue to, and
+	// carries out through the CA what was decided.
+	d.registry, err = ra.Open(ctx, ra.Config{Store: d.store, Environment: d.home.env, Credentials: iki.Credentials{Store: d.store}, Logger: logger})
+	if err != nil {
+		return err
+	}
+	d.issuer, err = ca.Open(ctx, ca.Config{Store: d.store, Environment: d.home.env, Authorities: authorities, LogKey: logKey, Eligibility: d.registry, Logger: logger})
 	if err != nil {
 		return err
 	}
 	if d.register, err = revocation.New(revocation.Config{Issuer: d.issuer}); err != nil {
 		return err
+	}
+	if d.token != nil {
+		d.registry.Connect(ra.Hands{Issuer: d.issuer, Revoker: revoker{d.register}})
 	}
 	if d.token == nil || d.home.IKI == nil {
 		return nil
@@ -179,6 +198,9 @@ func (d *desk) Close(ctx context.Context) error {
 	if d.issuer != nil {
 		errs = append(errs, d.issuer.Close(ctx))
 	}
+	if d.registry != nil {
+		errs = append(errs, d.registry.Close())
+	}
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}
@@ -213,4 +235,38 @@ func who(c *cli.Context) string {
 		return u.Username
 	}
 	return "operator"
+}
+
+// A revoker carries out the revocations that the registration authority has decided.
+type revoker struct{ register *revocation.Register }
+
+var _ ra.Revoker = revoker{}
+
+// Revoke implements [ra.Revoker]: all of an order is one transaction.
+func (r revoker) Revoke(ctx context.Context, o ra.Order) error {
+	qs := make([]revocation.Revoke, 0, len(o.Serials))
+	for _, s := range o.Serials {
+		qs = append(qs, revocation.Revoke{Serial: s, Reason: o.Reason, By: o.By})
+	}
+	_, err := r.register.RevokeAll(ctx, qs)
+	return err
+}
+
+// Revoked implements [ra.Revoker].
+func (r revoker) Revoked(ctx context.Context, serial policy.Serial) (bool, error) {
+	_, err := r.register.Find(ctx, serial)
+	if errors.Is(err, ca.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// byHand refuses what officers and systems of enrolled parties ask for with their IKI
+// certificates where registration is not open: a command line proves nobody's identity,
+// and its --by would be taken for one.
+func (d *desk) byHand(what, instead string) error {
+	if d.home.env.Registration == policy.RegistrationOpen {
+		return nil
+	}
+	return refused("refused: environment %q issues to enrolled parties, and a command line proves nobody's identity: %s %s", d.home.env.Name, what, instead)
 }

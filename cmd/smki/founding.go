@@ -259,6 +259,10 @@ func (f *founding) foundIKI(ctx context.Context, d *desk) error {
 		return err
 	}
 	f.home.IKI = &a
+	if _, err := authority.PublishCRL(ctx); err != nil {
+		return err
+	}
+	f.lists = append(f.lists, string(a.label()))
 	return writeWhole(f.home.path(a.Certificate), certificatePEM(authority.Certificate()), 0o644)
 }
 

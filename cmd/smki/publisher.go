@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"smki.example/ca/revocation"
 )
 
 // How often a server looks whether a list is due, and whether other processes have
@@ -57,10 +59,36 @@ func (p *publisher) run(ctx context.Context) {
 	}
 }
 
+// standings are those of every list that is published here, the IKI authority's last.
+func (d *desk) standings(ctx context.Context, now time.Time) ([]revocation.Standing, error) {
+	all, err := d.register.Standings(ctx, now)
+	if err != nil || d.iki == nil {
+		return all, err
+	}
+	s, err := d.iki.Standing(ctx, now)
+	return append(all, revocation.Standing(s)), err
+}
+
+// publishList publishes the list of one authority and returns its number.
+func (d *desk) publishList(ctx context.Context, issuer string) (int64, error) {
+	if d.iki != nil && issuer == d.iki.ID() {
+		record, err := d.iki.PublishCRL(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return record.Number, nil
+	}
+	record, err := d.register.PublishCRL(ctx, issuer)
+	if err != nil {
+		return 0, err
+	}
+	return record.Number, nil
+}
+
 // look publishes what is due and tells of alarms.
 func (p *publisher) look(ctx context.Context) {
 	now := p.desk.issuer.Now()
-	due, err := p.desk.register.Due(ctx, now)
+	due, err := p.desk.standings(ctx, now)
 	if err != nil && ctx.Err() == nil {
 		p.logger.Error("looking which lists are due", "error", err)
 	}
@@ -68,7 +96,10 @@ func (p *publisher) look(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		record, err := p.desk.register.PublishCRL(ctx, s.Issuer)
+		if s.DueAt.After(now) {
+			continue
+		}
+		number, err := p.desk.publishList(ctx, s.Issuer)
 		p.mu.Lock()
 		if err != nil {
 			p.failures[s.Issuer]++
@@ -79,9 +110,9 @@ func (p *publisher) look(ctx context.Context) {
 		p.published[s.Issuer]++
 		delete(p.failed, s.Issuer)
 		p.mu.Unlock()
-		p.logger.Info("list published", "issuer", record.Issuer, "number", record.Number, "entries", record.Entries, "next_update", record.NextUpdate)
+		p.logger.Info("list published", "issuer", s.Issuer, "number", number)
 	}
-	standings, err := p.desk.register.Standings(ctx, p.desk.issuer.Now())
+	standings, err := p.desk.standings(ctx, p.desk.issuer.Now())
 	if err != nil {
 		return // told above, or the command is ending
 	}
@@ -100,7 +131,7 @@ func (p *publisher) look(ctx context.Context) {
 
 // metrics answers in the text format of Prometheus.
 func (p *publisher) metrics(w http.ResponseWriter, r *http.Request) {
-	standings, err := p.desk.register.Standings(r.Context(), p.desk.issuer.Now())
+	standings, err := p.desk.standings(r.Context(), p.desk.issuer.Now())
 	if err != nil {
 		http.Error(w, "the ledger does not answer", http.StatusServiceUnavailable)
 		return

@@ -69,7 +69,7 @@ func (r *readiness) look() readyReport {
 	ctx, cancel := context.WithTimeout(context.Background(), readyTime)
 	defer cancel()
 	report := readyReport{Token: says(r.desk.token.Health(ctx)), Store: says(r.desk.probe(ctx)), Lists: []readyList{}}
-	standings, err := r.desk.register.Standings(ctx, r.desk.issuer.Now())
+	standings, err := r.desk.standings(ctx, r.desk.issuer.Now())
 	if err != nil {
 		report.Store = says(err)
 	}
