@@ -71,7 +71,7 @@ var rooms = map[string][]string{
 	"cmd/ceremony":     {"cmd/clikit", "hsm", "hsm/custody", "hsm/ceremony", "policy", "softhsm"},
 	"cmd/smki/console": {"ca", "ca/ra", "ca/revocation", "ca/store", "policy"},
 	"cmd/smki": {
-		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi", "ca/auditor", "ca/backup", "ca/scope", "cmd/smki/console",
+		"cmd/clikit", "ca", "ca/store", "ca/audit", "ca/revocation", "ca/batch", "ca/iki", "ca/repository", "ca/ra", "ca/smkiws", "ca/cfsslapi", "ca/auditor", "ca/backup", "ca/scope", "ca/work", "cmd/smki/console",
 		"hsm", "hsm/ceremony", "policy", "softhsm",
 	},
 	"cmd/drill": {
@@ -92,6 +92,7 @@ var owners = []struct {
 	{"github.com/mattn/go-sqlite3", []string{"ca/store"}, "one room knows which database it is"},
 	{"github.com/jackc/pgx", []string{"ca/store"}, "one room knows which database it is"},
 	{"github.com/pressly/goose", []string{"ca/store"}, "migrations belong to the store"},
+	{"github.com/riverqueue", []string{"ca/work"}, "jobs are wake-ups; the truth is in the rooms' own tables"},
 	{"github.com/stretchr/testify", nil, "testify is for tests"},
 	{"pgregory.net/rapid", nil, "property tests are tests"},
 	{"github.com/zmap/zlint", []string{"policy/zlint"}, "zlint links net/http, which the offline ceremony must not"},
