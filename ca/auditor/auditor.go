@@ -68,7 +68,7 @@ type inspection struct {
 	tx      store.Tx
 	marks   marks
 	lists   map[string]*list    // by issuer
-	strange map[string]struct{} // revoked serials that a restored ledger never gave out
+	strange map[string]bool     // revoked serials of certificates that a restored ledger had lost
 	blocked map[string]struct{} // keys that the log blocks
 	report  Report
 }
@@ -79,7 +79,7 @@ func newInspection(cfg Config) (*inspection, error) {
 	}
 	a := &inspection{
 		authorities: make(map[string]*policy.Certificate), iki: make(map[string]*x509.Certificate),
-		lists: make(map[string]*list), strange: make(map[string]struct{}), blocked: make(map[string]struct{}),
+		lists: make(map[string]*list), strange: make(map[string]bool), blocked: make(map[string]struct{}),
 	}
 	for id, der := range cfg.Authorities {
 		var err error

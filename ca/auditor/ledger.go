@@ -131,8 +131,7 @@ func (a *inspection) allRevocations(ctx context.Context, query string) error {
 		if err := rows.Scan(&seq, &serial, &intent); err != nil {
 			return 0, err
 		}
-		_, strange := a.strange[string(serial)]
-		if !strange && (!intent.Valid || !a.marks.has(intent.Int64, revoked)) {
+		if !a.strange[string(serial)] && (!intent.Valid || !a.marks.has(intent.Int64, revoked)) {
 			return seq, unheard("certificate %s: it is revoked in the ledger, no revocation in the log", serialText(serial))
 		}
 		return seq, nil

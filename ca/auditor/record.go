@@ -82,15 +82,44 @@ type record struct {
 	says body
 }
 
+// begun are the intents that it is the first to tell of.
+func (r *record) begun() []item {
+	switch r.Kind {
+	case audit.KindIntent, audit.KindCeremony:
+		return r.says.Intents
+	case kindAdopted:
+		return r.says.Certificates
+	}
+	return nil
+}
+
+// certificates are the certificates that it is the first to tell of.
+func (r *record) certificates() []item {
+	if r.Kind != audit.KindCeremony {
+		return r.says.Certificates
+	}
+	var items []item
+	for _, it := range r.says.Intents {
+		if it.Serial != "" {
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
 // items is how many things it tells of.
 func (r *record) items() int {
 	return len(r.says.Intents) + len(r.says.Certificates) + len(r.says.Revocations) + 1
 }
 
+// kindAdopted is the record of certificates that were found outside, signed by an
+// authority of this CA, and taken into the ledger: intent and certificate in one.
+const kindAdopted audit.Kind = "adopted"
+
 // ours are the kinds that tell of the tables that are audited.
 var ours = map[audit.Kind]bool{
 	audit.KindIntent: true, audit.KindCertificate: true, audit.KindWrittenOff: true, audit.KindCeremony: true,
-	audit.KindRevocation: true, audit.KindCRL: true, audit.KindBlockedKey: true,
+	audit.KindRevocation: true, audit.KindCRL: true, audit.KindBlockedKey: true, kindAdopted: true,
 }
 
 // recordPage is how many lines are read at once: one that tells of a batch of a

@@ -61,7 +61,7 @@ func (a *inspection) play(ctx context.Context, group []*record) error {
 	a.readAll(group, f)
 	for _, r := range group {
 		switch r.Kind {
-		case audit.KindIntent, audit.KindCeremony:
+		case audit.KindIntent, audit.KindCeremony, kindAdopted:
 			err = a.intended(ctx, r, f)
 		case audit.KindCertificate:
 			err = a.recorded(r, f)
@@ -97,13 +97,8 @@ func (a *inspection) find(ctx context.Context, group []*record) (*found, error) 
 	for _, r := range group {
 		for _, it := range r.says.Intents {
 			ids = append(ids, it.ID)
-			if r.Kind == audit.KindCeremony && it.Serial != "" {
-				if err := add(serials, r, isIKI(it.Profile), it.Serial); err != nil {
-					return nil, err
-				}
-			}
 		}
-		for _, it := range r.says.Certificates {
+		for _, it := range r.certificates() {
 			ids = append(ids, it.ID)
 			if err := add(serials, r, isIKI(it.Profile), it.Serial); err != nil {
 				return nil, err
@@ -158,11 +153,7 @@ func errorsOf(errs ...error) error {
 func (a *inspection) readAll(group []*record, f *found) {
 	var work []*certificateRow
 	for _, r := range group {
-		items := r.says.Certificates
-		if r.Kind == audit.KindCeremony {
-			items = r.says.Intents
-		}
-		for _, it := range items {
+		for _, it := range r.certificates() {
 			if c := f.certificates[it.Serial]; c != nil {
 				work = append(work, c)
 			}
@@ -235,10 +226,18 @@ func as(text string) string {
 	return out
 }
 
-// intended compares intents, and of a ceremony its certificates.
+// whole is what stands in the intents of records that tell of a signature which was
+// there already: their owner and their cause.
+var whole = map[audit.Kind][2]string{
+	audit.KindCeremony: {"ceremony", "key ceremony"},
+	kindAdopted:        {"adopted", "found outside"},
+}
+
+// intended compares intents and, where the record tells of their signatures too,
+// what was signed.
 func (a *inspection) intended(ctx context.Context, r *record, f *found) error {
-	ceremony := r.Kind == audit.KindCeremony
-	for _, it := range r.says.Intents {
+	signed, isWhole := whole[r.Kind]
+	for _, it := range r.begun() {
 		in := f.intents[it.ID]
 		if in == nil {
 			return differ(r.Seq, "%s: it is in the log and not in the ledger", it)
@@ -251,8 +250,8 @@ func (a *inspection) intended(ctx context.Context, r *record, f *found) error {
 		if it.Serial != "" {
 			kind = "certificate"
 		}
-		if ceremony {
-			owner = "ceremony"
+		if isWhole {
+			owner = signed[0]
 		}
 		c.text("kind", in.kind, kind)
 		c.text("authority", in.issuer, it.Issuer)
@@ -273,9 +272,9 @@ func (a *inspection) intended(ctx context.Context, r *record, f *found) error {
 		if c.err == nil && kind == "certificate" && in.state != "recorded" {
 			c.err = subject(r, it, in)
 		}
-		if ceremony {
+		if isWhole {
 			a.settle(c, in, "recorded", micro(r.At))
-			c.text("cause", in.cause, "key ceremony")
+			c.text("cause", in.cause, signed[1])
 			l := a.list(it.Issuer)
 			l.last = max(l.last, it.Number)
 			if c.err == nil && kind == "certificate" {
@@ -351,7 +350,9 @@ func (a *inspection) certified(r *record, it item, f *found) error {
 	c.text("requester", as(row.requester), r.By)
 	c.time("time of recording", row.recorded, micro(r.At))
 	c.text("interface", row.door, it.Interface)
-	c.digest("bytes", row.der, it.DER)
+	if r.Kind != kindAdopted || it.DER != "" {
+		c.digest("bytes", row.der, it.DER)
+	}
 	if c.err == nil && !sameTBS(row.der, in.tbs) {
 		c.err = differ(r.Seq, "certificate %s: its bytes are not those of its intent %d", it.Serial, it.ID)
 	}
@@ -363,6 +364,9 @@ func (a *inspection) certified(r *record, it item, f *found) error {
 	}
 	if c.err == nil && !a.marks.set(it.ID, certified) {
 		c.err = differ(r.Seq, "certificate %s: the log records it a second time", it.Serial)
+	}
+	if octets, _ := serialOctets(it.Serial); a.strange[string(octets)] {
+		a.marks.set(it.ID, revoked)
 	}
 	a.report.Certificates++
 	return c.err
@@ -429,19 +433,18 @@ func (a *inspection) revoked(r *record, f *found) error {
 
 // outOfUse notes that a certificate is revoked. A ledger that was restored takes
 // revocations over from newer lists than it knew, and may have lost the
-// certificate.
+// certificate, for good or until somebody finds it and it is adopted.
 func (a *inspection) outOfUse(r *record, v revocation, cert *certificateRow) error {
-	if cert == nil {
+	if r.says.From != "" && (cert == nil || !a.marks.has(cert.intent, certified)) {
 		octets, err := serialOctets(v.Serial)
-		_, again := a.strange[string(octets)]
-		switch {
-		case r.says.From == "" || err != nil:
-			return differ(r.Seq, "certificate %s: its revocation is in the log and the certificate not in the ledger", v.Serial)
-		case again:
+		if err != nil || a.strange[string(octets)] {
 			return differ(r.Seq, "certificate %s: the log revokes it a second time", v.Serial)
 		}
-		a.strange[string(octets)] = struct{}{}
+		a.strange[string(octets)] = true
 		return nil
+	}
+	if cert == nil {
+		return differ(r.Seq, "certificate %s: its revocation is in the log and the certificate not in the ledger", v.Serial)
 	}
 	switch {
 	case cert.issuer != v.Issuer:
