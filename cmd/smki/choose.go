@@ -80,14 +80,23 @@ func choice(c *cli.Context) (chooser, error) {
 				serials = append(serials, cert.Serial)
 			}
 		}
-		if len(serials) == 0 {
-			when := ""
-			if !since.IsZero() {
-				when = " and was recorded at " + since.Format(time.RFC3339) + " or later"
-			}
-			return nil, fmt.Errorf("no certificate in the ledger fits --%s %s%s; look with: smki list --home %s", chosen[0], value, when, d.home.dir)
+		if len(serials) > 0 {
+			return serials, nil
 		}
-		return serials, nil
+		early := leftOut{}
+		filter.Since, filter.Until = time.Time{}, since
+		for cert, err := range d.issuer.List(ctx, filter) {
+			if err != nil {
+				return nil, err
+			}
+			if !cert.Profile.Root() {
+				early.add(cert)
+			}
+		}
+		if !since.IsZero() && early.n > 0 {
+			return nil, early.error(since)
+		}
+		return nil, fmt.Errorf("no certificate in the ledger fits --%s %s; look with: smki list --home %s", chosen[0], value, d.home.dir)
 	}, nil
 }
 
@@ -98,20 +107,42 @@ func recordedSince(serials []policy.Serial, since time.Time) chooser {
 			return serials, nil
 		}
 		var late []policy.Serial
+		var early leftOut
 		for _, s := range serials {
 			c, err := d.issuer.BySerial(ctx, s)
 			if err != nil {
 				return nil, d.unknown(ctx, s, err)
 			}
-			if !c.RecordedAt.Before(since) {
-				late = append(late, s)
+			if c.RecordedAt.Before(since) {
+				early.add(c)
+				continue
 			}
+			late = append(late, s)
 		}
 		if len(late) == 0 {
-			return nil, fmt.Errorf("none of them was recorded at %s or later, and nothing was revoked", since.Format(time.RFC3339))
+			return nil, early.error(since)
 		}
 		return late, nil
 	}
+}
+
+// leftOut is what --not-before takes away from a choice.
+type leftOut struct {
+	n      int
+	latest *ca.Certificate
+}
+
+func (l *leftOut) add(c *ca.Certificate) {
+	l.n++
+	if l.latest == nil || c.RecordedAt.After(l.latest.RecordedAt) {
+		l.latest = c
+	}
+}
+
+// error is what is said when nothing remained.
+func (l *leftOut) error(since time.Time) error {
+	return fmt.Errorf("nothing was revoked: --not-before %s left out all certificates that fit, %d of them; the latest is %s, recorded at %s",
+		since.Format(time.RFC3339), l.n, l.latest.Serial, l.latest.RecordedAt.Format(time.RFC3339Nano))
 }
 
 // readSerials reads the serial numbers of a CSV file. Rows without one (items of a
