@@ -36,7 +36,9 @@
 // prose.
 //
 // The ledger is the table "certificate"; it is what the Repository shows. Whoever
-// can write the database can change it; package audit makes that visible.
+// can write the database can change it. Package audit makes a change of the log
+// visible to who has kept a checkpoint, and package auditor a change of intents,
+// certificates, revocations and lists, by comparing them with the log.
 //
 // Clauses are cited of SEC Appendix M, version M8.0 (AppM), and RFC 5280.
 package ca

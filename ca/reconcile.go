@@ -137,8 +137,8 @@ func openIntents(ctx context.Context, tx store.Tx, owner store.OwnerID, after in
 
 // WriteOffReason is the reason with which a written-off serial stands on a CRL:
 // the certificate's life ended before it began. No key is compromised, so that
-// keyCompromise would alarm for nothing; unspecified would leave out the code that
-// every entry here carries.
+// keyCompromise would alarm for nothing; unspecified is written by leaving the code
+// out, and the entry would not say why it is there.
 const WriteOffReason = policy.ReasonCessationOfOperation
 
 // PublishesCRL tells whether an authority, by name or ID, has a CRL or ARL in this
