@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -164,4 +165,70 @@ func sameTBS(der, tbs []byte) bool {
 	in := cryptobyte.String(der)
 	var whole, first cryptobyte.String
 	return in.ReadASN1(&whole, cbasn1.SEQUENCE) && in.Empty() && whole.ReadASN1Element(&first, cbasn1.SEQUENCE) && bytes.Equal(first, tbs)
+}
+
+// recorded compares certificates and what became of their intents.
+func (a *inspection) recorded(r *record, f *found) error {
+	for _, it := range r.says.Certificates {
+		in := f.intents[it.ID]
+		if in == nil {
+			return differ(r.Seq, "certificate %s: its intent %d is in the log and not in the ledger", it.Serial, it.ID)
+		}
+		c := compare(r, it)
+		c.text("authority", in.issuer, it.Issuer)
+		c.text("serial number", serialText(in.serial), it.Serial)
+		c.text("profile", in.versioned(), it.Profile)
+		a.settle(c, in, "recorded", micro(r.At))
+		c.text("cause", as(in.cause), "")
+		if c.err == nil {
+			c.err = a.certified(r, it, f)
+		}
+		if c.err != nil {
+			return c.err
+		}
+	}
+	return nil
+}
+
+// name of a certificate, for people.
+type name string
+
+func (n name) String() string { return string(n) }
+
+// certified compares the row of a certificate with its item, its intent and its own
+// bytes.
+func (a *inspection) certified(r *record, it item, f *found) error {
+	row, in := f.certificates[it.Serial], f.intents[it.ID]
+	if row == nil {
+		return differ(r.Seq, "certificate %s: it is in the log and not in the ledger", it.Serial)
+	}
+	c := compare(r, name("certificate "+it.Serial))
+	c.number("intent", row.intent, it.ID)
+	c.text("authority", row.issuer, it.Issuer)
+	c.text("profile", row.profile, in.profile)
+	c.text("intent's key", hex.EncodeToString(in.spki), hex.EncodeToString(row.spki))
+	if !isIKI(it.Issuer) {
+		c.text("intent's entity", hex.EncodeToString(in.entity), hex.EncodeToString(row.entity))
+	}
+	c.text("requester", as(row.requester), r.By)
+	c.time("time of recording", row.recorded, micro(r.At))
+	c.text("interface", row.door, it.Interface)
+	c.digest("bytes", row.der, it.DER)
+	if c.err == nil && !sameTBS(row.der, in.tbs) {
+		c.err = differ(r.Seq, "certificate %s: its bytes are not those of its intent %d", it.Serial, it.ID)
+	}
+	if fault := f.faults[it.Serial]; c.err == nil && fault != nil {
+		if fault == errNoAuthority {
+			return fmt.Errorf("certificate %s: the certificate of its authority %q was not given to the audit", it.Serial, row.issuer)
+		}
+		c.err = differ(r.Seq, "certificate %s: %v", it.Serial, fault)
+	}
+	if c.err == nil && !a.marks.set(it.ID, certified) {
+		c.err = differ(r.Seq, "certificate %s: the log records it a second time", it.Serial)
+	}
+	if octets, _ := serialOctets(it.Serial); a.strange[string(octets)] {
+		a.marks.set(it.ID, revoked)
+	}
+	a.report.Certificates++
+	return c.err
 }

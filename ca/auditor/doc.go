@@ -33,13 +33,14 @@
 // log is a checkpoint that somebody keeps elsewhere. Whoever rewrites both, above
 // the last checkpoint, is not found. The signatures of CAs are verified with
 // certificates that the caller brings from outside the database. Tables of other
-// rooms (parties, batches, keys of the Repository) are not read.
+// rooms (parties, batches, keys of the Repository) are not read, and an intent's
+// random handle, which only its own process looks at, is in no record.
 //
 // It only reads, in one transaction, and shares no code with the rooms that write:
 // an auditor that did would share their mistakes. It reads in pages, so that its
 // memory does not grow with the ledger, but for one octet an intent and for what
 // stands on revocation lists.
 //
-// Start at [Audit]; replay.go plays the log, ledger.go looks for what it does not
-// tell.
+// Start at [Audit]; replay.go plays the log, the files beside it compare one thing
+// each, ledger.go looks for what the log does not tell.
 package auditor

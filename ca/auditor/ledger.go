@@ -3,8 +3,6 @@ package auditor
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 )
 
 // rowPage is how many rows are read at once.
@@ -155,41 +153,6 @@ func (a *inspection) allLists(ctx context.Context, table string) error {
 			}
 			if !a.marks.has(intent, listed) || intended.String != issuer || intendedNumber.Int64 != number {
 				return unheard("list %d of %s: it is in the ledger and not in the log", number, issuer)
-			}
-			return nil
-		})
-		if err != nil || n < rowPage {
-			return err
-		}
-	}
-}
-
-// blockRow is a row of the table blocked_key.
-type blockRow struct {
-	reason, by string
-	at         int64
-}
-
-func (a *inspection) block(ctx context.Context, spki []byte) (*blockRow, error) {
-	var b blockRow
-	err := a.tx.QueryRow(ctx, `SELECT reason, blocked_by, blocked_at FROM blocked_key WHERE spki = $1`, spki).Scan(&b.reason, &b.by, &b.at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return &b, err
-}
-
-func (a *inspection) allBlocks(ctx context.Context) error {
-	after := []byte{}
-	for {
-		n := 0
-		err := a.each(ctx, `SELECT spki FROM blocked_key WHERE spki > $1 ORDER BY spki LIMIT $2`, []any{after, rowPage}, func(rows *sql.Rows) error {
-			n++
-			if err := rows.Scan(&after); err != nil {
-				return err
-			}
-			if _, there := a.blocked[string(after)]; !there {
-				return unheard("key %s: it is blocked in the ledger and not in the log", fmt.Sprintf("%x", after))
 			}
 			return nil
 		})
