@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smki.example/ca"
+	"smki.example/ca/iki"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
 	"smki.example/policy"
@@ -77,7 +78,7 @@ func AcceptLoss(ctx context.Context, issuer *ca.Issuer, register *revocation.Reg
 		return err
 	}
 	for _, s := range c.Lists {
-		if s.Outside == 0 {
+		if s.Outside == 0 && !s.Optional {
 			return &ca.Refusal{Rule: "restored", Err: fmt.Errorf("the list that %s published last was not given, so that its next number is not known", s.Issuer)}
 		}
 	}
@@ -111,6 +112,9 @@ const shown = 20
 func first(s []policy.Serial) []policy.Serial { return s[:min(len(s), shown)] }
 
 func takeOver(ctx context.Context, issuer *ca.Issuer, register *revocation.Register, s ListStanding, by string) error {
+	if s.Optional {
+		return takeOverIKI(ctx, issuer, s, by)
+	}
 	if err := register.TakeOver(ctx, s.Issuer, s.missing, by); err != nil {
 		return err
 	}
@@ -118,7 +122,43 @@ func takeOver(ctx context.Context, issuer *ca.Issuer, register *revocation.Regis
 		// The number is in the ledger already, for other bytes. The next is higher.
 		return nil
 	}
-	return issuer.ImportCeremony(ctx, []ca.CeremonyIntent{{TBS: s.list.RawTBS, Signature: s.list.Signature, KeyLabel: s.Issuer}})
+	return issuer.ImportCeremony(ctx, []ca.CeremonyIntent{{TBS: s.list.tbs, Signature: s.list.signature, KeyLabel: s.Issuer}})
+}
+
+// takeOverIKI revokes the known of the serials that an IKI list names, and burns its
+// number. Unknown serials need nothing: who comes with a certificate that the ledger
+// does not have is let in nowhere.
+func takeOverIKI(ctx context.Context, issuer *ca.Issuer, s ListStanding, by string) error {
+	known := make(map[policy.Serial]bool)
+	for _, serial := range s.NotRevoked {
+		known[serial] = true
+	}
+	for _, e := range s.missing {
+		if !known[e.Serial] {
+			continue
+		}
+		if _, err := iki.Revoke(ctx, issuer, iki.Withdrawal{Serial: e.Serial, Reason: e.Reason, At: e.At, By: by}); err != nil {
+			return err
+		}
+	}
+	if s.Other {
+		return nil
+	}
+	intent := ca.Intent{Kind: ca.CRLIntent, Issuer: s.Issuer, Number: s.Outside, Profile: "crl", ProfileVersion: issuer.Environment().Version, TBS: s.list.tbs}
+	defer issuer.Release(&intent)
+	return issuer.Store().Write(ctx, func(tx store.Tx) error {
+		var there int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM intent WHERE issuer = $1 AND number = $2`, s.Issuer, s.Outside).Scan(&there); err != nil || there > 0 {
+			return err
+		}
+		if err := issuer.AddIntent(ctx, tx, &intent); err != nil {
+			return err
+		}
+		if err := issuer.AuditIntents(ctx, tx, by, &intent); err != nil {
+			return err
+		}
+		return issuer.GiveUpIntent(ctx, tx, &intent, ca.StateWrittenOff, "published before the restore from a backup that does not have it")
+	})
 }
 
 // Says tells an operator what is missing, a sentence a line.
@@ -149,6 +189,11 @@ func (c *Comparison) Says() string {
 	}
 	for _, i := range c.Ignored {
 		say("not considered: %s", i)
+	}
+	for _, l := range c.Lists {
+		if l.Optional && l.Outside == 0 && c.OutsideSize == 0 {
+			say("the list of %s was not given: IKI certificates that were revoked since are let in again until they are revoked here too", l.Issuer)
+		}
 	}
 	if n := c.NotCompared(); len(n) > 0 {
 		say("nothing was given that speaks for %s", strings.Join(n, ", "))

@@ -117,7 +117,7 @@ func (m *Manifest) describe(ctx context.Context, path string, key ed25519.Privat
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT issuer, MAX(number) FROM crl GROUP BY issuer ORDER BY issuer`)
+		rows, err := tx.Query(ctx, `SELECT issuer, MAX(number) FROM crl GROUP BY issuer UNION ALL SELECT issuer, MAX(number) FROM iki_crl GROUP BY issuer ORDER BY issuer`)
 		if err != nil {
 			return err
 		}

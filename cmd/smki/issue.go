@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca"
+	"smki.example/ca/iki"
 	"smki.example/cmd/clikit"
 	"smki.example/policy"
 )
@@ -28,7 +29,12 @@ func issueCommand() *cli.Command {
 		Description: `Reads one PKCS#10 request (DER, PEM, or base64 in one line or in lines of 64 or 76 characters), and prints the certificate as
 PEM, on the standard output or to --out, once it is in the ledger. Nothing else is printed there.
 
---type auto takes device and organisation requests by their form; an IKI certificate (RSA) has to be asked for by name.
+--type auto takes device and organisation requests by their form; an IKI certificate (RSA) has to be asked for by name, and opens the one
+interface of smki serve that --interface names: ad-hoc and batched for systems, portal-device, portal-organisation and console for people.
+Where registration is open one for no interface opens each. --renews names the certificate that a new one of the same holder follows.
+
+Where registration is not open, this command issues IKI certificates only: a command line proves nobody's identity. Systems ask over the
+web services, officers at the console, and an IKI certificate counts for nothing before the registration authority has added it.
 
 A refused request ends with exit 3 and one line that names the rule and its clause. When the token or the database fails, the exit
 is 4 and the request may be sent again: what was signed, if anything was, is accounted for.
@@ -38,11 +44,15 @@ is 4 and the request may be sent again: what was signed, if anything was, is acc
 Examples:
   smki issue --home ca --csr meter.csr --out meter.pem
   openssl req -new … -outform DER | smki issue --home ca --csr - > supplier.pem
-  smki issue --home ca --csr webclient.csr --type iki`,
+  smki issue --home ca --csr system.csr --type iki --interface ad-hoc --out system.pem
+  smki issue --home ca --csr supplier.csr --issuer issuing-oca-1`,
 		Flags: []cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "csr", Usage: "`FILE` with the request; - is the standard input", Required: true},
 			&cli.StringFlag{Name: "type", Value: "auto", Usage: "auto, device, organisation or iki (`TYPE`)"},
+			&cli.StringFlag{Name: "issuer", Usage: "generation of the issuing authority (`NAME-N`), as issuing-oca-1; default: the newest"},
+			&cli.StringFlag{Name: "interface", Value: "none", Usage: "with --type iki: `NAME` of the interface that it opens"},
+			&cli.StringFlag{Name: "renews", Usage: "with --type iki: serial number of the certificate that it follows (`HEX`)"},
 			&cli.StringFlag{Name: "out", Usage: "`FILE` for the certificate"},
 			byFlag(),
 			clikit.JSONFlag(),
@@ -58,6 +68,7 @@ type issued struct {
 	Profile   policy.ProfileName      `json:"profile"`
 	Entity    *policy.EntityID        `json:"entity,omitempty"`
 	Role      *policy.RemotePartyRole `json:"role,omitempty"`
+	Interface iki.Interface           `json:"interface,omitempty"`
 	NotBefore time.Time               `json:"not_before"`
 	NotAfter  time.Time               `json:"not_after"`
 	PEM       string                  `json:"pem"`
@@ -73,6 +84,10 @@ func runIssue(c *cli.Context) error {
 	default:
 		return clikit.Usagef("smki issue: --type %q: want auto, device, organisation or iki", kind)
 	}
+	order, err := ikiOrder(c, kind)
+	if err != nil {
+		return err
+	}
 	input, err := readRequest(c, c.String("csr"))
 	if err != nil {
 		return err
@@ -81,8 +96,12 @@ func runIssue(c *cli.Context) error {
 	if err != nil {
 		return oneLine(&ca.Refusal{Rule: "encoding", Err: err})
 	}
-	return at(c, true, func(d *desk) error {
-		got, err := d.issue(c.Context, kind, der, who(c))
+	return atIssuer(c, c.String("issuer"), func(d *desk) error {
+		if err := d.mayIssue(c.String("issuer"), der); err != nil {
+			return err
+		}
+		order.DER, order.Requester = der, who(c)
+		got, err := d.issue(c.Context, kind, order)
 		if err != nil {
 			return oneLine(err)
 		}
@@ -90,18 +109,39 @@ func runIssue(c *cli.Context) error {
 	})
 }
 
-func (d *desk) issue(ctx context.Context, kind string, der []byte, by string) (*issued, error) {
+// ikiOrder reads what is asked for of the IKI authority alone.
+func ikiOrder(c *cli.Context, kind string) (iki.Order, error) {
+	var o iki.Order
+	if kind != "iki" && (c.IsSet("interface") || c.IsSet("renews")) {
+		return o, clikit.Usagef("smki issue: --interface and --renews belong to --type iki")
+	}
+	var err error
+	if o.Interface, err = iki.ParseInterface(c.String("interface")); err != nil {
+		return o, clikit.Usagef("smki issue: --interface: %v", err)
+	}
+	if c.IsSet("renews") {
+		if o.Renews, err = policy.ParseSerial(c.String("renews")); err != nil {
+			return o, clikit.Usagef("smki issue: --renews: %v", err)
+		}
+	}
+	return o, nil
+}
+
+func (d *desk) issue(ctx context.Context, kind string, o iki.Order) (*issued, error) {
 	if kind == "iki" {
 		if d.iki == nil {
 			return nil, errors.New("this CA has no IKI authority: its key was not on the token when the home was made")
 		}
-		c, err := d.iki.Issue(ctx, der, by)
+		c, err := d.iki.IssueFor(ctx, o)
 		if err != nil {
 			return nil, err
 		}
-		return &issued{Serial: c.Serial, Issuer: c.Issuer, Profile: c.Profile, Role: c.Role, NotBefore: c.NotBefore, NotAfter: c.NotAfter, PEM: string(certificatePEM(c.DER))}, nil
+		return &issued{Serial: c.Serial, Issuer: c.Issuer, Profile: c.Profile, Role: c.Role, Interface: c.Interface, NotBefore: c.NotBefore, NotAfter: c.NotAfter, PEM: string(certificatePEM(c.DER))}, nil
 	}
-	r := ca.Request{DER: der, Requester: by}
+	if err := d.byHand("a request comes", "from a party's system or officer, over the web services or at the console, with an IKI certificate"); err != nil {
+		return nil, err
+	}
+	r := ca.Request{DER: o.DER, Requester: o.Requester}
 	if kind != "auto" {
 		r.Type = policy.ProfileName(kind)
 	}

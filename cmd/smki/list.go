@@ -120,39 +120,19 @@ func errOr(err, other error) error {
 }
 
 func listFilter(c *cli.Context) (ca.Filter, error) {
-	f := ca.Filter{Issuer: c.String("issuer"), Profile: policy.ProfileName(c.String("type")), Status: ca.Status(strings.ToUpper(c.String("status")))}
-	if f.Profile != "" && f.Profile != iki.ProfileAuthority {
-		known := false
-		for _, name := range policy.ProfileNames() {
-			known = known || name == f.Profile
-		}
-		if !known {
-			return f, clikit.Usagef("smki list: --type %q: want iki or one of %v", f.Profile, policy.ProfileNames())
-		}
+	if c.String("type") == string(iki.ProfileAuthority) {
+		return ca.Filter{Since: sinceFlag(c)}, nil
 	}
-	switch f.Status {
-	case "", ca.StatusInUse, ca.StatusNotInUse, ca.StatusRevoked, ca.StatusExpired:
-	default:
-		return f, clikit.Usagef("smki list: --status %q: want I in use, N not in use, R revoked or E expired", c.String("status"))
-	}
-	if s := c.String("entity"); s != "" {
-		id, err := policy.ParseEntityID(s)
-		if err != nil {
-			return f, clikit.Usagef("smki list: --entity: %v", err)
-		}
-		f.Entity = &id
-	}
-	if s := c.String("role"); s != "" {
-		role, err := policy.ParseRole(s)
-		if err != nil {
-			return f, clikit.Usagef("smki list: --role: %v", err)
-		}
-		f.Role = &role
-	}
+	f, err := commonFilter(c, "list", "iki or ")
+	f.Since = sinceFlag(c)
+	return f, err
+}
+
+func sinceFlag(c *cli.Context) time.Time {
 	if t := c.Timestamp("since"); t != nil {
-		f.Since = *t
+		return *t
 	}
-	return f, nil
+	return time.Time{}
 }
 
 // A listing prints certificates as they come: a table needs them all, JSON and

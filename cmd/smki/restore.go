@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -248,5 +249,17 @@ func (d *desk) book() (backup.Book, error) {
 		}
 		b.Authorities = append(b.Authorities, backup.Authority{ID: string(a.label()), Certificate: cert})
 	}
+	if d.home.IKI == nil {
+		return b, nil
+	}
+	der, err := d.home.certificate(*d.home.IKI)
+	if err != nil {
+		return b, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return b, fmt.Errorf("reading the certificate of %q: %w", d.home.IKI.label(), err)
+	}
+	b.Authorities = append(b.Authorities, backup.Authority{ID: string(d.home.IKI.label()), IKI: cert})
 	return b, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca/backup"
+	"smki.example/ca/iki"
 	"smki.example/cmd/clikit"
 	"smki.example/policy"
 )
@@ -83,7 +85,7 @@ func readList(path string) ([]byte, error) {
 	if block, _ := pem.Decode(b); block != nil && block.Type == "X509 CRL" {
 		b = block.Bytes
 	}
-	if _, err := policy.ParseCRL(b); err != nil {
+	if _, err := x509.ParseRevocationList(b); err != nil {
 		return nil, fmt.Errorf("%q: want one list, in DER or PEM: %w", path, err)
 	}
 	return b, nil
@@ -134,6 +136,15 @@ func fetchLists(ctx context.Context, base string) ([]backup.Published, error) {
 			}
 			found = append(found, backup.Published{From: address, DER: der})
 		}
+	}
+	// The IKI authority's newest list has one name, whatever its generation.
+	address := strings.TrimRight(base, "/") + "/crls/" + iki.Name + ".crl"
+	der, err := fetchList(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if der != nil {
+		found = append(found, backup.Published{From: address, DER: der})
 	}
 	if len(found) == 0 {
 		return nil, errors.New("it has no list under /crls/NAME-GENERATION.crl")

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"smki.example/ca/audit"
+	"smki.example/ca/repository"
+	"smki.example/ca/store"
+	"smki.example/cmd/clikit"
+)
+
+// kindExport is the audit record of a signed export. Stored as text: never rename it.
+const kindExport audit.Kind = "export"
+
+// An exportSigner signs the digest of a file, in the form of the Repository's files.
+type exportSigner struct {
+	key    crypto.Signer
+	digest hash.Hash
+}
+
+// exportSigner reads the key, and refuses the one of the audit log: a head of the
+// log and an export must never be mistaken for each other.
+func (d *desk) exportSigner(path string) (*exportSigner, error) {
+	key, err := readKey(path)
+	if err != nil {
+		return nil, clikit.Usagef("smki search: --sign-key: %v", err)
+	}
+	log, err := d.home.logKey()
+	if err != nil {
+		return nil, err
+	}
+	if pub, is := key.Public().(ed25519.PublicKey); is && pub.Equal(log.Public()) {
+		return nil, refused("refused: --sign-key is the key of the audit log, which signs heads of the log and nothing else; make one: openssl genpkey -algorithm ed25519 -out export.pem")
+	}
+	return &exportSigner{key, sha256.New()}, nil
+}
+
+// sign writes FILE.sha256 and FILE.sha256.sig, and has the audit log say what was
+// signed, so that an export that the CA never made shows.
+func (s *exportSigner) sign(ctx context.Context, d *desk, path string, n int, by string) (sum string, record int64, err error) {
+	digest := [sha256.Size]byte(s.digest.Sum(nil))
+	sum = hex.EncodeToString(digest[:])
+	statement := repository.Statement(filepath.Base(path), digest)
+	signature, err := repository.Sign(s.key, statement)
+	if err != nil {
+		return sum, 0, fmt.Errorf("signing the export: %w", err)
+	}
+	err = d.store.Write(ctx, func(tx store.Tx) error {
+		r, err := audit.Append(ctx, tx, audit.Event{Kind: kindExport, At: d.issuer.Now(), By: by,
+			Body: map[string]any{"name": filepath.Base(path), "sha256": sum, "certificates": n}})
+		record = r.Seq
+		return err
+	})
+	if err != nil {
+		return sum, 0, fmt.Errorf("recording the export: %w", err)
+	}
+	if err := writeWhole(path+".sha256", statement, 0o644); err != nil {
+		return sum, record, err
+	}
+	return sum, record, writeWhole(path+".sha256.sig", signature, 0o644)
+}
+
+// searched is the result of a search that went to a file.
+type searched struct {
+	Out          string `json:"out"`
+	Certificates int    `json:"certificates"`
+	SHA256       string `json:"sha256,omitempty"`
+	Record       int64  `json:"record,omitempty"` // of the audit log
+}
+
+func (s *searched) print(c *cli.Context) error {
+	if clikit.WantsJSON(c) {
+		return clikit.JSON(c.App.Writer, s)
+	}
+	signed := ""
+	if s.SHA256 != "" {
+		signed = fmt.Sprintf(", signed in %s.sha256.sig, record %d of the audit log", s.Out, s.Record)
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%d certificates in %s%s\n", s.Certificates, s.Out, signed)
+	return err
+}
