@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 	"ca/smkiws":          {"ca", "ca/store", "ca/audit", "policy"},
 	"ca/cfsslapi":        {"ca", "ca/revocation", "policy"},
 	"ca/auditor":         {"ca/store", "ca/audit", "policy"},
-	"ca/backup":          {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
+	"ca/backup":          {"ca", "ca/store", "ca/audit", "ca/revocation", "ca/iki", "policy"},
 	"ca/scope":           {"ca", "ca/store", "ca/audit", "ca/revocation", "policy"},
 	"ca/work":            {"ca/store"},
 
