@@ -10,14 +10,18 @@ import (
 	"smki.example/drills/scenario"
 )
 
-// Script answers every question as the scenario's author wrote. The record says
-// that no member voted.
+// Script answers every question as the scenario's author wrote, and says nothing
+// where that answer is not offered any more. The record says that no member voted.
 func Script() Decider { return script{} }
 
 type script struct{}
 
 func (script) Decide(_ context.Context, q Question) (Answer, error) {
-	return scripted(q, q.Decision.ScriptedFor(q.Asking), ByScript), nil
+	option := q.Decision.ScriptedFor(q.Asking)
+	if _, offered := q.Option(option); !offered {
+		return Answer{Silent: true}, nil
+	}
+	return scripted(q, option, ByScript), nil
 }
 
 // scripted is an answer that the author's assessments stand behind.
@@ -56,17 +60,26 @@ func (a as) Decide(ctx context.Context, q Question) (Answer, error) {
 	return a.others.Decide(ctx, q)
 }
 
+// Choices are answers chosen ahead. They are for one run.
+type Choices struct {
+	rest  Decider
+	by    map[string][]string
+	taken map[string]int // how many of a decision's answers were asked for
+	order []string       // decisions in the order of the command line
+}
+
 // ParseChoices reads choices from a command line, each DECISION=OPTION, or
 // DECISION=OPTION,OPTION for a question that comes back: the last one holds for
-// every further asking. What is not chosen is left to rest. The names are the
-// scenario's, with spaces or as conditions say them (recovery_key). An error
-// names what there is; the same decision with two different answers is an error.
-func ParseChoices(s *scenario.Scenario, list []string, rest Decider) (Decider, error) {
+// every further asking at which it is offered. What is not chosen is left to rest.
+// The names are the scenario's, with spaces or as conditions say them
+// (recovery_key). An error names what there is; the same decision with two
+// different answers is an error, and so is an answer that can never be asked for.
+func ParseChoices(s *scenario.Scenario, list []string, rest Decider) (*Choices, error) {
 	var names []string
 	for _, d := range s.Decisions {
 		names = append(names, d.Name)
 	}
-	out := choices{rest: rest, by: map[string][]string{}}
+	out := &Choices{rest: rest, by: map[string][]string{}, taken: map[string]int{}}
 	for _, text := range list {
 		name, answer, ok := strings.Cut(text, "=")
 		name = strings.TrimSpace(name)
@@ -92,23 +105,41 @@ func ParseChoices(s *scenario.Scenario, list []string, rest Decider) (Decider, e
 		}
 		if before, ok := out.by[d.Name]; ok && !slices.Equal(before, options) {
 			return nil, fmt.Errorf("choosing %q: %q is already answered with %s", text, d.Name, quoted(before))
+		} else if ok {
+			continue
+		}
+		if why := neverAsked(d, options); why != "" {
+			return nil, fmt.Errorf("choosing %q: %s", text, why)
 		}
 		out.by[d.Name] = options
+		out.order = append(out.order, d.Name)
 	}
 	return out, nil
 }
 
-type choices struct {
-	rest Decider
-	by   map[string][]string
-}
-
-func (c choices) Decide(ctx context.Context, q Question) (Answer, error) {
+// Decide implements [Decider].
+func (c *Choices) Decide(ctx context.Context, q Question) (Answer, error) {
 	options, ok := c.by[q.Decision.Name]
 	if !ok {
 		return c.rest.Decide(ctx, q)
 	}
-	return scripted(q, options[min(q.Asking, len(options))-1], ByCommandLine), nil
+	n := min(q.Asking, len(options))
+	if _, offered := q.Option(options[n-1]); !offered {
+		return c.rest.Decide(ctx, q)
+	}
+	c.taken[q.Decision.Name] = max(c.taken[q.Decision.Name], n)
+	return scripted(q, options[n-1], ByCommandLine), nil
+}
+
+// Left says, after the run, which answers were never asked for, one sentence each.
+func (c *Choices) Left() []string {
+	var out []string
+	for _, name := range c.order {
+		for i := c.taken[name]; i < len(c.by[name]); i++ {
+			out = append(out, fmt.Sprintf("answer %d for %q, %q, was never asked for", i+1, name, c.by[name][i]))
+		}
+	}
+	return out
 }
 
 func hint(word string, names []string) string {

@@ -14,13 +14,14 @@ import (
 // run is a drill while it runs. One goroutine owns it.
 type run struct {
 	Config
-	now    time.Duration
-	queue  queue
-	order  int // of the next entry of the queue
-	asked  map[string]*asked
-	chosen scenario.Chosen
-	whens  []*watch
-	out    journal.Outcome
+	now     time.Duration
+	queue   queue
+	order   int // of the next entry of the queue
+	asked   map[string]*asked
+	chosen  scenario.Chosen
+	whens   []*watch
+	out     journal.Outcome
+	pending *Question // put and not yet answered
 
 	recordErr error // the journal cannot be written: the run is void
 }

@@ -3,20 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"smki.example/drills/journal"
 	"smki.example/drills/scenario"
 )
-
-// asked is what became of a decision.
-type asked struct {
-	times   int  // it was asked
-	again   int  // it came back
-	settled bool // it is answered and will not come back
-	waiting []waiter
-}
 
 // maxRefusals bounds how often an answer that cannot be taken is asked for
 // again: people get it right long before, and a program that cannot must not
@@ -31,6 +22,11 @@ func (r *run) ask(ctx context.Context, step string, d *scenario.Decision) error 
 	a.settled = false
 	body, _ := r.Scenario.Body(d.Of)
 	q := Question{Decision: d, Body: *body, Scenario: r.Scenario, Asked: r.now, Deadline: r.now + d.Within, Asking: a.times, Shown: []journal.Shown{}}
+	q.Options, q.Last = a.offered(d)
+	var err error
+	if q.Voting, err = votingOf(d, body); err != nil {
+		return err
+	}
 	for _, s := range d.Shows {
 		v, err := s.Value.Value(r.names())
 		if err != nil {
@@ -39,8 +35,8 @@ func (r *run) ask(ctx context.Context, step string, d *scenario.Decision) error 
 		q.Shown = append(q.Shown, journal.Shown{Label: s.Label, Value: v})
 	}
 	seq, err := r.tellSeq(ctx, journal.KindQuestion, journal.Question{
-		Step: step, Decision: d.Name, Body: d.Of, Asks: d.Asks, Briefing: d.Briefing, Shown: q.Shown, Options: optionsOf(d),
-		Quorum: quorumWords(d, body), Factors: factorsOf(d), Deadline: scenario.FormatTime(q.Deadline), Asking: a.times,
+		Step: step, Decision: d.Name, Body: d.Of, Asks: d.Asks, Briefing: d.Briefing, Shown: q.Shown, Options: q.Options,
+		Quorum: quorumWords(q), Voting: q.Voting, Factors: factorsOf(d), Deadline: scenario.FormatTime(q.Deadline), Asking: a.times, Last: q.Last,
 	})
 	if err != nil {
 		return err
@@ -61,33 +57,39 @@ func (r *run) ask(ctx context.Context, step string, d *scenario.Decision) error 
 // answer asks until an answer can be taken.
 func (r *run) answer(ctx context.Context, q Question) (Answer, []string, error) {
 	refusals := []string{}
+	r.pending = &q
 	for {
 		a, err := r.Decider.Decide(ctx, q)
 		if err != nil {
-			return Answer{}, nil, fmt.Errorf("%s: asking for %s: %w", q.Decision.Pos, q.Decision.Name, err)
+			return Answer{}, nil, fmt.Errorf("asking %s for %q: %w", bodyName(q.Body), q.Decision.Name, err)
 		}
 		if a.Answered == "" {
 			a.Answered = ByMembers
 		}
 		if a.Silent || a.After < 0 || q.Asked+a.After >= q.Deadline {
+			r.pending = nil
 			return Answer{Silent: true}, refusals, nil
 		}
 		if q.Refused = refuse(q, a); q.Refused == "" {
+			r.pending = nil
 			return a, refusals, nil
 		}
 		if refusals = append(refusals, q.Refused); len(refusals) == maxRefusals {
+			r.pending = nil
 			return Answer{Silent: true}, refusals, nil
 		}
 	}
 }
 
 // refuse says why an answer cannot be taken, or nothing. A vote closes only when
-// every "shall" factor is assessed and the quorum is there; the script and the
-// command line assess as the scenario does and have no votes.
+// every "shall" factor is assessed, the quorum is there and one option has the
+// majority; the script and the command line assess as the scenario does and have
+// no votes. Members whose votes decide nothing may leave the option empty.
 func refuse(q Question, a Answer) string {
 	d := q.Decision
-	if _, ok := d.Option(a.Option); !ok {
-		return fmt.Sprintf("there is no option %q: %s", a.Option, strings.Join(d.OptionNames(), ", "))
+	undecided := a.Option == "" && a.Answered == ByMembers && q.Voting != nil
+	if _, ok := q.Option(a.Option); !ok && !undecided {
+		return fmt.Sprintf("there is no option %q: %s", a.Option, strings.Join(q.OptionNames(), ", "))
 	}
 	known := map[string]bool{}
 	for _, f := range d.Factors {
@@ -108,37 +110,13 @@ func refuse(q Question, a Answer) string {
 	if len(open) > 0 {
 		return "not yet assessed: " + strings.Join(open, ", ")
 	}
-	if a.Answered != ByMembers {
+	switch a.Answered {
+	case ByScript, ByCommandLine:
 		return ""
+	case ByMembers:
+		return refuseVotes(q, a)
 	}
-	return refuseVotes(q, a)
-}
-
-func refuseVotes(q Question, a Answer) string {
-	counts := map[string]int{}
-	var voted []string
-	for _, v := range a.Votes {
-		if slices.Contains(voted, v.Member) {
-			return fmt.Sprintf("%q has two votes", v.Member)
-		}
-		voted = append(voted, v.Member)
-		if _, ok := q.Decision.Option(v.Option); !ok {
-			return fmt.Sprintf("%q votes for %q, which is no option", v.Member, v.Option)
-		}
-		if i := slices.IndexFunc(q.Body.Members, func(m scenario.Member) bool { return m.ID == v.Member }); len(q.Body.Members) > 0 && (i < 0 || !q.Body.Members[i].Vote) {
-			return fmt.Sprintf("%q has no vote in %s", v.Member, q.Body.ID)
-		}
-		counts[v.Option]++
-	}
-	if len(a.Votes) < q.Decision.Quorum {
-		return fmt.Sprintf("%d votes, and the quorum is %d", len(a.Votes), q.Decision.Quorum)
-	}
-	for _, o := range q.Decision.OptionNames() {
-		if counts[o] > counts[a.Option] {
-			return fmt.Sprintf("%q has %d votes and %q has %d", o, counts[o], a.Option, counts[a.Option])
-		}
-	}
-	return ""
+	return fmt.Sprintf("%q is nobody who may answer", a.Answered)
 }
 
 // decided records the answer and lets happen what follows from it. The record
@@ -146,15 +124,15 @@ func refuseVotes(q Question, a Answer) string {
 func (r *run) decided(ctx context.Context, step string, q Question, answer Answer, refusals []string) error {
 	d, a := q.Decision, r.asked[q.Decision.Name]
 	body := journal.Decision{
-		Step: step, Decision: d.Name, Body: d.Of, Asks: d.Asks, Question: q.Seq, Asking: q.Asking, Options: optionsOf(d),
+		Step: step, Decision: d.Name, Body: d.Of, Asks: d.Asks, Question: q.Seq, Asking: q.Asking, Options: q.Options,
 		Chosen: answer.Option, Answered: string(answer.Answered), By: answer.By, Reason: answer.Reason, Votes: some(answer.Votes),
-		Quorum: quorumWords(d, &q.Body), Factors: factorsOf(d), Assessed: some(answer.Assessed), Refusals: refusals,
+		Quorum: quorumWords(q), Factors: factorsOf(d), Assessed: some(answer.Assessed), Refusals: refusals,
 		Asked: scenario.FormatTime(q.Asked),
 	}
 	if answer.Silent {
 		body.Chosen, body.Answered = d.Silence, string(BySilence)
 	}
-	body.Note = note(Answered(body.Answered), len(answer.Votes))
+	body.Note = note(q, answer, Answered(body.Answered), len(refusals))
 	option, _ := d.Option(body.Chosen)
 	if option.Opens != nil {
 		if answer.Silent {
@@ -183,8 +161,8 @@ func (r *run) decided(ctx context.Context, step string, q Question, answer Answe
 		}
 	}
 	r.follow(step, option.Then)
-	if option.Again != nil && a.again < option.Again.Times {
-		a.again++
+	if offer, _ := q.Option(body.Chosen); offer.Again > 0 {
+		a.again[option.Name]++
 		r.schedule(r.now+option.Again.In, happens, func(ctx context.Context) error { return r.ask(ctx, step, d) })
 		return nil
 	}
@@ -211,34 +189,22 @@ func (r *run) open(ctx context.Context, step string, d *scenario.Decision, o *sc
 	}))
 }
 
-// note says in a record who answered, in words that cannot be taken for a vote.
-func note(a Answered, votes int) string {
-	switch a {
-	case ByScript:
+// note says in a record who answered, in words that cannot be taken for a vote;
+// of members who voted it says how.
+func note(q Question, a Answer, by Answered, refusals int) string {
+	switch {
+	case by == ByScript:
 		return "SCRIPTED ANSWER: no member voted"
-	case ByCommandLine:
+	case by == ByCommandLine:
 		return "CHOSEN ON THE COMMAND LINE: no member voted"
-	case BySilence:
+	case by == BySilence && refusals > 0:
+		return "SILENCE: no answer that could be taken was given in time"
+	case by == BySilence:
 		return "SILENCE: nobody answered in time"
-	}
-	switch votes {
-	case 0:
+	case q.Voting == nil:
 		return "answered without a count of votes"
-	case 1:
-		return "1 vote"
 	}
-	return fmt.Sprintf("%d votes", votes)
-}
-
-func optionsOf(d *scenario.Decision) []journal.Option {
-	out := make([]journal.Option, len(d.Options))
-	for i, o := range d.Options {
-		out[i] = journal.Option{Name: o.Name, Says: o.Says}
-		if o.Opens != nil {
-			out[i].Opens = o.Opens.Key
-		}
-	}
-	return out
+	return q.Count(a.Votes).Split
 }
 
 func factorsOf(d *scenario.Decision) []journal.Factor {
@@ -249,12 +215,12 @@ func factorsOf(d *scenario.Decision) []journal.Factor {
 	return out
 }
 
-func quorumWords(d *scenario.Decision, b *scenario.Body) string {
-	if d.Quorum == 0 {
+func quorumWords(q Question) string {
+	if q.Voting == nil {
 		return ""
 	}
-	s := fmt.Sprintf("%d votes", d.Quorum)
-	if !b.Verified {
+	s := votes(q.Voting.Needed)
+	if !q.Body.Verified {
 		s += " (sample)"
 	}
 	return s

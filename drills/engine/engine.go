@@ -87,7 +87,9 @@ type Result struct {
 // Run plays the scenario to one of its outcomes and returns it. A drill that
 // stopped, failed or was aborted is a Result, not an error: its record says so.
 // When ctx is done the drill is aborted between two steps, and what had begun by
-// itself in the World is left as it is; the closing checks still run.
+// itself in the World is left as it is; the closing checks still run. The record
+// gives the cause of ctx (context.WithCancelCause) as the reason, with the time and
+// the question that was open, so a cause should read like "stopped at the keyboard".
 //
 // An error means that Config is incomplete, or that the record could not be
 // written. Then nothing may be concluded from the run.
@@ -126,7 +128,7 @@ func newRun(c Config) (*run, error) {
 	r := &run{Config: c, asked: map[string]*asked{}, chosen: scenario.Chosen{}}
 	for _, d := range c.Scenario.Decisions {
 		r.chosen[d.Ident] = ""
-		r.asked[d.Name] = &asked{}
+		r.asked[d.Name] = &asked{again: map[string]int{}}
 	}
 	return r, nil
 }
@@ -216,7 +218,10 @@ const closingTime = time.Minute
 // drill that began, also one that broke: what it left behind must be known.
 func (r *run) end(ctx context.Context, cause error) (*Result, error) {
 	r.out.Outcome, r.out.Finding = Finished, None
-	aborted := ctx.Err() != nil && cause != nil
+	aborted, why := ctx.Err() != nil && cause != nil, ""
+	if cause != nil {
+		why = cause.Error()
+	}
 	switch {
 	case errors.Is(cause, errStopped):
 		r.out.Outcome = Stopped
@@ -226,16 +231,20 @@ func (r *run) end(ctx context.Context, cause error) (*Result, error) {
 		r.out.Outcome = Failed
 	}
 	if aborted {
+		why = r.abortedBy(context.Cause(ctx), cause)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), closingTime)
 		defer cancel()
-		if err := r.tell(ctx, journal.KindPause, journal.Pause{Phase: "abort", Why: cause.Error()}); err != nil {
-			cause = errors.Join(cause, err)
+		if err := r.tell(ctx, journal.KindPause, journal.Pause{Phase: "abort", Why: why}); err != nil {
+			cause, why = errors.Join(cause, err), why+"; "+err.Error()
 		}
 	}
 	if r.out.Outcome != Stopped {
 		if err := r.closing(ctx); err != nil {
-			cause = errors.Join(cause, err)
+			if cause = errors.Join(cause, err); why != "" {
+				why += "; "
+			}
+			why += err.Error()
 			if r.out.Outcome == Finished {
 				r.out.Outcome = Failed
 			}
@@ -244,9 +253,7 @@ func (r *run) end(ctx context.Context, cause error) (*Result, error) {
 	if r.out.Figures == nil {
 		r.out.Figures = map[string]any{}
 	}
-	if cause != nil {
-		r.out.Why = cause.Error()
-	}
+	r.out.Why = why
 	if r.out.Outcome == Finished {
 		r.out.Finding = Held
 		if r.out.NotHeld+r.out.Missed > 0 {
@@ -264,6 +271,20 @@ func (r *run) end(ctx context.Context, cause error) (*Result, error) {
 		return nil, r.recordErr
 	}
 	return &Result{Outcome: r.out, End: r.now, Words: r.Journal.Words(), Cause: cause}, nil
+}
+
+// abortedBy is the reason of a drill that was broken off. What else went wrong at
+// that moment is told with it; that a context ended is not news to anybody.
+func (r *run) abortedBy(by, cause error) string {
+	why := "stopped from outside"
+	if !errors.Is(by, context.Canceled) && !errors.Is(by, context.DeadlineExceeded) {
+		why = by.Error()
+	}
+	why = r.stopped(why)
+	if !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		why += "; " + cause.Error()
+	}
+	return why
 }
 
 func (r *run) closing(ctx context.Context) error {

@@ -289,13 +289,19 @@ func TestMissedAndSkipped(t *testing.T) {
 
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]engine.Answer{
-		"nobody answers":                    {Silent: true},
-		"an answer at the deadline":         {Option: "call back", After: 5 * time.Minute},
-		"an answer before the question":     {Option: "call back", After: -time.Minute},
-		"an answer that can never be taken": {Option: "perhaps"},
+	const nobody, nothing = "SILENCE: nobody answered in time", "SILENCE: no answer that could be taken was given in time"
+	for name, row := range map[string]struct {
+		a    engine.Answer
+		note string
+	}{
+		"nobody answers":                    {engine.Answer{Silent: true}, nobody},
+		"an answer at the deadline":         {engine.Answer{Option: "call back", After: 5 * time.Minute}, nobody},
+		"an answer before the question":     {engine.Answer{Option: "call back", After: -time.Minute}, nobody},
+		"an answer that can never be taken": {engine.Answer{Option: "perhaps"}, nothing},
+		"an answer of nobody":               {engine.Answer{Option: "call back", Answered: engine.BySilence}, nothing},
 	} {
 		t.Run(name, func(t *testing.T) {
+			a := row.a
 			f := newFixture(t, drill(t))
 			f.c.Decider = decider(func(q engine.Question) (engine.Answer, error) {
 				if q.Decision.Name == "confirm" {
@@ -307,7 +313,7 @@ func TestSilence(t *testing.T) {
 			d := bodies[journal.Decision](f, journal.KindDecision)[0]
 			require.Equal(t, "accept", d.Chosen)
 			require.Equal(t, "silence", d.Answered)
-			require.Equal(t, "SILENCE: nobody answered in time", d.Note)
+			require.Equal(t, row.note, d.Note)
 			for _, e := range f.entries() {
 				if e.Kind == journal.KindDecision {
 					require.Equal(t, 5*time.Minute, e.At, "silence is heard at the deadline")
@@ -333,11 +339,11 @@ func TestVotes(t *testing.T) {
 		{"a factor not assessed", engine.Answer{Option: "required", Votes: two}, "not yet assessed: evidence"},
 		{"a factor assessed without words", engine.Answer{Option: "required", Votes: two, Assessed: []journal.Assessment{{Factor: "evidence", Finding: " "}}}, "not yet assessed: evidence"},
 		{"a factor nobody knows", engine.Answer{Option: "required", Votes: two, Assessed: []journal.Assessment{{Factor: "weather", Finding: "fine"}}}, `"weather" is not a factor of this decision`},
-		{"a quorum not reached", engine.Answer{Option: "required", Assessed: assessed, Votes: two[:1]}, "1 votes, and the quorum is 2"},
+		{"a quorum not reached", engine.Answer{Option: "required", Assessed: assessed, Votes: two[:1]}, "1 vote, and 2 are needed"},
 		{"a member twice", engine.Answer{Option: "required", Assessed: assessed, Votes: []journal.Vote{two[0], two[0]}}, `"chair" has two votes`},
 		{"a guest", engine.Answer{Option: "required", Assessed: assessed, Votes: []journal.Vote{two[0], vote("authority", "required")}}, `"authority" has no vote in pma`},
 		{"a vote for nothing", engine.Answer{Option: "required", Assessed: assessed, Votes: []journal.Vote{two[0], vote("large", "beer")}}, `"large" votes for "beer", which is no option`},
-		{"not what was voted", engine.Answer{Option: "adjourn", Assessed: assessed, Votes: two}, `"required" has 2 votes and "adjourn" has 0`},
+		{"not what was voted", engine.Answer{Option: "adjourn", Assessed: assessed, Votes: two}, `the answer says "adjourn" and the votes say "required": 2 for required (chair: required, large: required)`},
 	}
 	f := newFixture(t, drill(t))
 	asked, got := 0, []string{}
@@ -362,7 +368,7 @@ func TestVotes(t *testing.T) {
 	}
 	d := bodies[journal.Decision](f, journal.KindDecision)[1]
 	require.Equal(t, got, d.Refusals, "answers that could not be taken stand in the record")
-	require.Equal(t, "2 votes", d.Note)
+	require.Equal(t, "2 for required (chair: required, large: required)", d.Note)
 	require.Equal(t, "members", d.Answered)
 	require.Equal(t, two, d.Votes)
 	require.Len(t, f.world.opened, 1)
@@ -483,7 +489,7 @@ func TestAbort(t *testing.T) {
 	require.Equal(t, engine.Aborted, r.Outcome.Outcome)
 	require.Equal(t, engine.None, r.Finding)
 	require.ErrorIs(t, r.Cause, context.Canceled)
-	require.Equal(t, []journal.Pause{{Phase: "abort", Why: "context canceled"}}, bodies[journal.Pause](f, journal.KindPause))
+	require.Equal(t, []journal.Pause{{Phase: "abort", Why: "stopped from outside at 1:20"}}, bodies[journal.Pause](f, journal.KindPause))
 	require.Len(t, bodies[journal.Closing](f, journal.KindClosing), 1)
 }
 
@@ -495,7 +501,8 @@ func TestADeciderThatFails(t *testing.T) {
 	})
 	r := f.run(t.Context())
 	require.Equal(t, engine.Failed, r.Outcome.Outcome)
-	require.Contains(t, r.Why, "asking for confirm: the room is on fire")
+	require.Contains(t, r.Why, `asking the dcc for "confirm": the room is on fire`)
+	require.NotContains(t, r.Why, ".yaml", "people read this")
 	require.Len(t, bodies[journal.Question](f, journal.KindQuestion), 1, "the question stands in the record")
 }
 
@@ -671,6 +678,8 @@ func TestParseChoices(t *testing.T) {
 		{"an option misspelt", []string{"key=requird"}, `"key" has no option "requird": did you mean "required"?`},
 		{"an option unlike any", []string{"key=yes"}, `"key" has no option "yes": there are "not required", "required", "adjourn"`},
 		{"two answers", []string{"key=required", "key=adjourn"}, `"key" is already answered with "required"`},
+		{"an answer after the last asking", []string{"key=adjourn,adjourn,adjourn,required"}, `answer 4 for "key" would never be asked for: answer 3, "adjourn", is final`},
+		{"an answer after a final one", []string{"key=required,adjourn"}, `answer 2 for "key" would never be asked for: answer 1, "required", is final`},
 		{"a list for a question asked once", []string{"confirm=accept,call back"}, `"confirm" is asked once, give one option`},
 	}
 	for _, row := range rows {

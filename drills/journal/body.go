@@ -64,9 +64,21 @@ type Question struct {
 	Shown    []Shown  `json:"shown"`
 	Options  []Option `json:"options"`
 	Quorum   string   `json:"quorum,omitempty"`
+	Voting   *Voting  `json:"voting,omitempty"` // absent where the body answers without a count of votes
 	Factors  []Factor `json:"factors"`
 	Deadline string   `json:"deadline"`
-	Asking   int      `json:"asking"` // 1 the first time, 2 when it comes back after an adjournment
+	Asking   int      `json:"asking"`         // 1 the first time, 2 when it comes back after an adjournment
+	Last     bool     `json:"last,omitempty"` // whatever is answered, the question does not come back
+}
+
+// Voting is the rule by which votes decide a question, complete enough for
+// somebody to count them again.
+type Voting struct {
+	Needed   int      `json:"needed"`            // votes that must be cast
+	Voters   []string `json:"voters"`            // members with a vote; empty: the pack names none
+	Majority string   `json:"majority"`          // what one answer must have, in the words of the procedure pack
+	Casting  string   `json:"casting,omitempty"` // member whose vote counts once more at a tie; absent: nobody's
+	Says     string   `json:"says"`              // the whole rule, as the members read it
 }
 
 // Shown is a figure laid before those who decide.
@@ -80,6 +92,7 @@ type Option struct {
 	Name  string `json:"name"`
 	Says  string `json:"says"`
 	Opens string `json:"opens,omitempty"`
+	Again int    `json:"again,omitempty"` // how often this answer can still bring the question back
 }
 
 // Factor is one point of the guidance. Force is "shall" or "may".

@@ -35,6 +35,9 @@ func (p *Pack) check() error {
 		if b.Quorum < 0 || b.Quorum > votes {
 			return fmt.Errorf("body %q: a quorum of %d cannot be met by %d votes", b.ID, b.Quorum, votes)
 		}
+		if err := b.voting(); err != nil {
+			return err
+		}
 		ids = append(ids, "body "+b.ID)
 	}
 	for _, f := range p.Factors {
@@ -61,6 +64,12 @@ func (p *Pack) check() error {
 		}
 		ids = append(ids, "limit "+l.ID)
 	}
+	for _, t := range p.Terms {
+		if t.Says == "" {
+			return fmt.Errorf("term %q: says nothing", t.Term)
+		}
+		ids = append(ids, "term "+t.Term)
+	}
 	seen := map[string]bool{}
 	for _, id := range ids {
 		if strings.HasSuffix(id, " ") || strings.HasSuffix(id, "/") {
@@ -70,6 +79,22 @@ func (p *Pack) check() error {
 			return fmt.Errorf("%s is there twice", id)
 		}
 		seen[id] = true
+	}
+	return nil
+}
+
+// voting checks that a body with a quorum says what decides, because an answer
+// with the most votes is not yet one that the body gave.
+func (b Body) voting() error {
+	switch {
+	case b.Quorum == 0 && b.Majority == "" && b.Casting() == "":
+		return nil
+	case !slices.Contains(Majorities(), b.Majority):
+		return fmt.Errorf("body %q: majority %q is none of %s", b.ID, b.Majority, strings.Join(Majorities(), ", "))
+	case b.CastingVote == "":
+		return fmt.Errorf("body %q: needs a casting vote: a member's id, or %s", b.ID, None)
+	case b.CastingVote != None && !slices.ContainsFunc(b.Members, func(m Member) bool { return m.ID == b.CastingVote && m.Vote }):
+		return fmt.Errorf("body %q: the casting vote is of %q, who has no vote", b.ID, b.CastingVote)
 	}
 	return nil
 }

@@ -3,7 +3,8 @@
 //
 // A [Pack] says which steps the procedure has, who decides and with what
 // quorum, which factors are weighed before a key is used, how many custodians
-// open one, who must be told by when, and which labels papers carry. None of
+// open one, who must be told by when, which labels papers carry, and what the
+// words of the trade mean. None of
 // that is in code, because none of the texts it comes from was available to us:
 // every item names its source and says whether it was verified, and screens and
 // reports show "sample" where it was not. The pack that is shipped, [Sample], is
@@ -38,6 +39,7 @@ type Pack struct {
 	Custodians []Custodian `yaml:"custodians"`
 	Threshold  Threshold   `yaml:"threshold"`
 	Limits     []Limit     `yaml:"limits"`
+	Terms      []Term      `yaml:"terms"`
 }
 
 // Basis is where an item comes from, and whether somebody held it against the
@@ -64,14 +66,36 @@ type Step struct {
 	Basis `yaml:",inline"`
 }
 
-// Body is somebody who decides. Quorum is the number of votes needed, 0 for a
-// body without one.
+// Body is somebody who decides. Quorum is the number of votes that must be cast,
+// 0 for a body without one. Majority is what one answer must have of them, one of
+// [Majorities]; a body with a quorum has it. CastingVote is the member whose vote
+// counts once more when the votes are tied, or none.
 type Body struct {
-	ID      string   `yaml:"id"`
-	Name    string   `yaml:"name"`
-	Quorum  int      `yaml:"quorum"`
-	Members []Member `yaml:"members"`
-	Basis   `yaml:",inline"`
+	ID          string   `yaml:"id"`
+	Name        string   `yaml:"name"`
+	Quorum      int      `yaml:"quorum"`
+	Majority    string   `yaml:"majority"`
+	CastingVote string   `yaml:"casting vote"`
+	Members     []Member `yaml:"members"`
+	Basis       `yaml:",inline"`
+}
+
+// None is the casting vote of a body in which nobody has one.
+const None = "none"
+
+// Casting is the member with the casting vote, or nothing.
+func (b Body) Casting() string {
+	if b.CastingVote == None {
+		return ""
+	}
+	return b.CastingVote
+}
+
+// Majorities are the rules a pack may name. Whoever counts votes (drills/engine)
+// and whoever counts them again (drills/verify) know each of them by these words,
+// which stand in records and must not change.
+func Majorities() []string {
+	return []string{"more than half of the votes cast", "more than half of the members with a vote", "two thirds of the votes cast"}
 }
 
 // Member is a seat; persons are named by those who run an exercise, not here.
@@ -112,6 +136,14 @@ type Limit struct {
 	Says   string        `yaml:"says"`
 	Within time.Duration `yaml:"within"`
 	Basis  `yaml:",inline"`
+}
+
+// Term is a word of the trade that stands on screens, in plain words for people
+// who decide and do not build.
+type Term struct {
+	Term  string `yaml:"term"`
+	Says  string `yaml:"says"`
+	Basis `yaml:",inline"`
 }
 
 //go:embed sample.yaml

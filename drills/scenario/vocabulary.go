@@ -112,7 +112,9 @@ type Body struct {
 	ID       string // as in `of: pma`
 	Name     string
 	Members  []Member
-	Quorum   int // votes needed; 0 if the body has no quorum
+	Quorum   int    // votes needed; 0 if the body has no quorum
+	Majority string // what one answer must have, in the words of the procedure pack; empty: more than half of the votes cast
+	Casting  string // member whose vote counts once more at a tie; empty: nobody's
 	Source   string
 	Verified bool // false: shown as "sample"
 }

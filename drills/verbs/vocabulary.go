@@ -59,7 +59,7 @@ func Vocabulary(p *procedure.Pack) scenario.Vocabulary {
 		Roles:      []string{"supplier", "networkOperator"},
 	}
 	for _, b := range p.Bodies {
-		body := scenario.Body{ID: b.ID, Name: b.Name, Quorum: b.Quorum, Source: b.Source, Verified: b.Verified}
+		body := scenario.Body{ID: b.ID, Name: b.Name, Quorum: b.Quorum, Majority: b.Majority, Casting: b.Casting(), Source: b.Source, Verified: b.Verified}
 		for _, m := range b.Members {
 			body.Members = append(body.Members, scenario.Member{ID: m.ID, Name: m.Name, Vote: m.Vote})
 		}

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 )
 
 // A question as the journal has it: what could be answered, and what had to be
@@ -14,12 +12,20 @@ import (
 type question struct {
 	Decision string   `json:"decision"`
 	Body     string   `json:"body"`
-	Quorum   string   `json:"quorum"`
+	Voting   *voting  `json:"voting"`
 	Options  []option `json:"options"`
 	Factors  []struct {
 		ID    string `json:"id"`
 		Force string `json:"force"`
 	} `json:"factors"`
+}
+
+// voting is the rule by which votes decide, as the question states it.
+type voting struct {
+	Needed   int      `json:"needed"`
+	Voters   []string `json:"voters"`
+	Majority string   `json:"majority"`
+	Casting  string   `json:"casting"`
 }
 
 type option struct {
@@ -73,8 +79,9 @@ func (a *audit) allDecisions() (map[int64]decision, error) {
 
 // decisions checks that each was asked before it was answered, that the answer
 // was one of the options asked, that silence opened no key, and, where the answer
-// opens one, that every factor which shall be weighed was, and that members who
-// are said to have voted did, as many as the quorum wants.
+// opens one, that every factor which shall be weighed was. Where members are said
+// to have decided, their votes are counted again by the rule that the question
+// states: a tie, or the most votes without the majority, is no decision.
 func (a *audit) decisions() (string, error) {
 	if len(a.entries) == 0 {
 		return "", errGround
@@ -106,7 +113,7 @@ func (d decision) check() error {
 	case opens != d.body.Opens:
 		return fmt.Errorf("the decision %q says it opens %q, its option opens %q", d.body.Decision, d.body.Opens, opens)
 	case opens == "":
-		return nil
+		return d.voted()
 	case !slices.Contains([]string{"members", "script", "command line"}, d.body.Answered):
 		return fmt.Errorf("%s opened %q", d.body.Answered, opens)
 	}
@@ -122,31 +129,76 @@ func (d decision) check() error {
 	return d.voted()
 }
 
-var quorumNumber = regexp.MustCompile(`^[0-9]+`)
-
-// voted counts, where members are said to have decided, the votes for what was
-// chosen against the quorum that the question names. An answer without a count of
-// votes says so in the record and is left to the reader.
+// voted counts the votes of members again. A question with a rule is decided by
+// votes and by nothing else; one without may be answered by a body that has no
+// count of votes, but opens no key.
 func (d decision) voted() error {
-	if d.body.Answered != "members" || len(d.body.Votes) == 0 {
+	if d.body.Answered != "members" {
 		return nil
 	}
-	quorum, _ := strconv.Atoi(quorumNumber.FindString(d.asked.Quorum))
-	members, votes := map[string]bool{}, map[string]int{}
+	rule := d.asked.Voting
+	if rule == nil {
+		if d.body.Opens != "" {
+			return fmt.Errorf("%q was opened by members, and the question states no rule for their votes", d.body.Opens)
+		}
+		return nil
+	}
+	votes, casting, seen := map[string]int{}, "", map[string]bool{}
 	for _, v := range d.body.Votes {
-		if members[v.Member] {
+		switch {
+		case seen[v.Member]:
 			return fmt.Errorf("%q voted twice", v.Member)
+		case len(rule.Voters) > 0 && !slices.Contains(rule.Voters, v.Member):
+			return fmt.Errorf("%q voted and has no vote", v.Member)
+		case !slices.ContainsFunc(d.asked.Options, func(o option) bool { return o.Name == v.Option }):
+			return fmt.Errorf("%q voted for %q, which was no option", v.Member, v.Option)
 		}
-		members[v.Member] = true
+		seen[v.Member] = true
 		votes[v.Option]++
-	}
-	if len(members) < quorum {
-		return fmt.Errorf("%d members voted, the quorum is %s", len(members), d.asked.Quorum)
-	}
-	for option, n := range votes {
-		if option != d.body.Chosen && n > votes[d.body.Chosen] {
-			return fmt.Errorf("%q was chosen with %d votes, %q had %d", d.body.Chosen, votes[d.body.Chosen], option, n)
+		if v.Member == rule.Casting {
+			casting = v.Option
 		}
 	}
-	return nil
+	cast := len(d.body.Votes)
+	if cast < max(rule.Needed, 1) {
+		return fmt.Errorf("%d members voted, %d votes are needed", cast, max(rule.Needed, 1))
+	}
+	return d.majority(votes, cast, casting)
+}
+
+// majority holds the votes for what was chosen against the rule. The casting vote
+// counts once more where the chosen option is tied with another for the most.
+func (d decision) majority(votes map[string]int, cast int, casting string) error {
+	rule, chosen := d.asked.Voting, d.body.Chosen
+	n := votes[chosen]
+	tied := false
+	for option, m := range votes {
+		if option != chosen && m > n {
+			return fmt.Errorf("%q was chosen with %d votes, %q had %d", chosen, n, option, m)
+		}
+		tied = tied || option != chosen && m == n
+	}
+	enough := func(n, cast int) (bool, error) {
+		switch rule.Majority {
+		case "more than half of the votes cast":
+			return n*2 > cast, nil
+		case "more than half of the members with a vote":
+			seats := len(rule.Voters)
+			if seats == 0 {
+				seats = cast
+			}
+			return n*2 > seats, nil
+		case "two thirds of the votes cast":
+			return n*3 >= cast*2, nil
+		}
+		return false, fmt.Errorf("the question states a majority that is not known here: %q", rule.Majority)
+	}
+	held, err := enough(n, cast)
+	if err == nil && !held && tied && casting == chosen {
+		held, err = enough(n+1, cast+1)
+	}
+	if err == nil && !held {
+		err = fmt.Errorf("%q was chosen with %d of %d votes, the question wants %s", chosen, n, cast, rule.Majority)
+	}
+	return err
 }

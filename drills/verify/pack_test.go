@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
@@ -48,6 +49,12 @@ type pack struct {
 	otherAsked     bool // the question offered other options than the decision says
 	twoVotes       bool // members decided with two votes, the quorum is three
 	strangersKey   bool // keys/record.pub.pem is another key
+
+	votes    []string // options that members vote for, in turn; nil is two for the one that opens the key and one against
+	majority string   // of the rule that the question states; empty: more than half of the votes cast
+	casting  string
+	noRule   bool   // the question states no rule
+	guest    string // votes in place of the chair
 }
 
 var (
@@ -55,6 +62,7 @@ var (
 	device    = policy.EntityID{0x00, 0xdb, 0x12, 0x34, 0, 0, 0, 1}
 	recovery  = policy.EntityID{0x90, 0xb3, 0xd5, 0x1f, 0x30, 0, 0, 1}
 	fillingAt = time.Minute
+	members   = [5]string{"chair", "network", "small", "large", "large-2"}
 )
 
 // written is a pack on disk, with what would stand in the minutes.
@@ -87,11 +95,14 @@ func (p pack) write(t *testing.T) written {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "keys", "record.pub.pem"), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644))
 
-	options := []journal.Option{{Name: "required", Opens: "recovery"}, {Name: "not required"}}
+	options := []journal.Option{{Name: "required", Opens: "recovery"}, {Name: "not required"}, {Name: "wait"}}
 	factors := []journal.Factor{{ID: "evidence", Force: "shall"}, {ID: "others", Force: "may"}}
 	question := int64(1)
 	if !p.noQuestion {
 		asked := journal.Question{Decision: "recovery key", Body: "pma", Options: options, Factors: factors, Quorum: "3 votes (sample)"}
+		if !p.noRule {
+			asked.Voting = &journal.Voting{Needed: 3, Voters: members[:], Majority: cmp.Or(p.majority, "more than half of the votes cast"), Casting: p.casting}
+		}
 		if p.otherAsked {
 			asked.Options = append(asked.Options[:2:2], journal.Option{Name: "adjourn"})
 		}
@@ -109,6 +120,15 @@ func (p pack) write(t *testing.T) written {
 		decision.Chosen = "required at once"
 	}
 	decision.Votes = []journal.Vote{{Member: "chair", Option: "required"}, {Member: "network", Option: "required"}, {Member: "small", Option: "not required"}}
+	if p.votes != nil {
+		decision.Votes = []journal.Vote{}
+		for i, option := range p.votes {
+			decision.Votes = append(decision.Votes, journal.Vote{Member: members[i], Option: option})
+		}
+	}
+	if p.guest != "" {
+		decision.Votes[0].Member = p.guest
+	}
 	if p.twoVotes {
 		decision.Votes = decision.Votes[:2]
 	}

@@ -63,6 +63,26 @@ func TestWhollyRewrittenRecord(t *testing.T) {
 	require.Contains(t, check(t, forged.dir, verify.Options{Head: "not a word"}).Verdict(), "nearest")
 }
 
+const yes, no, wait = "required", "not required", "wait"
+
+// Votes that carry, by each rule that a question may state.
+func TestVotesThatCarry(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]pack{
+		"three of five":               {votes: []string{yes, yes, yes, no, no}},
+		"three of the five seats":     {votes: []string{yes, yes, yes}, majority: "more than half of the members with a vote"},
+		"two thirds":                  {votes: []string{yes, yes, no}, majority: "two thirds of the votes cast"},
+		"a tie that the chair broke":  {votes: []string{yes, no, yes, no}, casting: "chair"},
+		"a chair who did not have to": {votes: []string{no, yes, yes}, casting: "chair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := check(t, p.write(t).dir, verify.Options{})
+			require.True(t, r.Intact, r.Verdict())
+		})
+	}
+}
+
 func TestBentRecords(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -90,6 +110,19 @@ func TestBentRecords(t *testing.T) {
 		{"a verdict that its own findings do not bear out", pack{falseVerdict: true}, `its own findings say "not held"`},
 		{"a decision on another question", pack{otherAsked: true}, "is not the one that was asked"},
 		{"fewer votes than the quorum", pack{twoVotes: true}, "2 members voted"},
+		{"a tie", pack{votes: []string{yes, no, yes, no}}, `"required" was chosen with 2 of 4 votes, the question wants more than half of the votes cast`},
+		{"the most votes without a majority", pack{votes: []string{yes, no, yes, wait}}, `chosen with 2 of 4 votes`},
+		{"fewer votes than another option", pack{votes: []string{yes, no, no}}, `chosen with 1 votes, "not required" had 2`},
+		{"half of the seats", pack{votes: []string{yes, yes, no}, majority: "more than half of the members with a vote"}, "wants more than half of the members"},
+		{"three fifths", pack{votes: []string{yes, yes, yes, no, no}, majority: "two thirds of the votes cast"}, "wants two thirds"},
+		{"a tie with the casting vote for the other", pack{votes: []string{no, yes, yes, no}, casting: "chair"}, "chosen with 2 of 4 votes"},
+		{"a casting vote with no tie to break", pack{votes: []string{yes, no, yes, wait}, casting: "chair"}, "chosen with 2 of 4 votes"},
+		{"a vote for nothing that was asked", pack{votes: []string{yes, yes, "beer"}}, `"small" voted for "beer", which was no option`},
+		{"no votes at all", pack{votes: []string{}}, "0 members voted"},
+		{"a majority nobody knows", pack{majority: "whoever shouts loudest"}, "not known here"},
+		{"members without a rule", pack{noRule: true}, "states no rule"},
+		{"a vote of a guest", pack{guest: "authority"}, `"authority" voted and has no vote`},
+		{"a member twice", pack{guest: "network"}, `"network" voted twice`},
 		{"a public key that signed nothing, for people with openssl", pack{strangersKey: true}, "is not the key that signed the head"},
 		{"a drill that broke off", pack{noOutcome: true}, "no outcome"},
 		{"a pack that was never sealed", pack{noSeal: true}, "never sealed"},
