@@ -1,0 +1,325 @@
+package console_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+
+	"smki.example/ca/ra"
+	"smki.example/policy"
+)
+
+// missing skips a test for want of something; SMKI_NO_SKIP=1 turns the skip into a
+// failure.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SMKI_NO_SKIP") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("SMKI_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	missing(t, "no Chromium: install it (apt-get install chromium) or name it in SMKI_CHROMIUM")
+	return ""
+}
+
+func axe(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("AXE_JS")
+	if path == "" {
+		missing(t, "no axe-core: run \"npm pack axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js\" and name the file in AXE_JS")
+	}
+	source, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(source)
+}
+
+// A browser is Chromium, with what it did that a page of ours must not make it do.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	axe string
+
+	mu   sync.Mutex
+	said []string // errors on its console, and requests to other hosts
+	seen map[string]bool
+}
+
+func newBrowser(t *testing.T) *browser {
+	path, source := chromium(t), axe(t)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.IgnoreCertErrors, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	t.Cleanup(cancel)
+	b := &browser{t: t, ctx: ctx, axe: source, seen: make(map[string]bool)}
+	require.NoError(t, chromedp.Listen(ctx, b.listen))
+	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	require.NoError(t, err)
+	return b
+}
+
+func (b *browser) listen(event any) {
+	said := ""
+	switch e := event.(type) {
+	case *cdplog.EventEntryAdded:
+		// That a page was refused is an error on the browser's console by itself.
+		refused := e.Entry.Source == cdplog.EntrySourceNetwork && strings.Contains(e.Entry.Text, "the server responded with a status of 4")
+		if (e.Entry.Level == cdplog.EntryLevelError || e.Entry.Source == cdplog.EntrySourceSecurity) && !refused {
+			said = fmt.Sprintf("console: %s %s", e.Entry.Text, e.Entry.URL)
+		}
+	case *runtime.EventExceptionThrown:
+		said = "exception: " + e.ExceptionDetails.Text
+	case *network.EventRequestWillBeSent:
+		// data: is the browser's own picture in a date field.
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Hostname() != "127.0.0.1" {
+			said = "request to " + e.Request.URL
+		}
+	}
+	if said != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.said = append(b.said, said)
+	}
+}
+
+func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	require.NoError(b.t, chromedp.Do(b.ctx, steps...))
+}
+
+// ask runs one step that answers something.
+func ask[T any](b *browser, step chromedp.Action[T]) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, step)
+	require.NoError(b.t, err)
+	return v
+}
+
+// media emulates what the officer's system prefers.
+func (b *browser) media(features ...*emulation.MediaFeature) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+	require.NoError(b.t, err)
+}
+
+// open shows a page.
+func (b *browser) open(at string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(at), chromedp.WaitVisible(chromedp.CSS("footer")))
+}
+
+// where is the path of the page that is shown.
+func (b *browser) where() string {
+	b.t.Helper()
+	u, err := url.Parse(ask(b, chromedp.Location()))
+	require.NoError(b.t, err)
+	return u.Path
+}
+
+// press sends a form with the keyboard and waits for the page that answers.
+func (b *browser) press(button string) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate[chromedp.Void](`document.documentElement.dataset.old = "yes"`),
+		chromedp.Focus(chromedp.CSS(button)), chromedp.KeyEvent(kb.Enter),
+		chromedp.WaitReady(chromedp.CSS("html:not([data-old]) footer")))
+}
+
+type violation struct {
+	ID, Help string
+	Nodes    []struct{ HTML, FailureSummary string }
+}
+
+// inspect runs axe on the page as it is shown, light and dark, wide and narrow, with
+// everything unfolded, and looks whether a narrow page fits.
+func (b *browser) inspect(name string) {
+	b.t.Helper()
+	b.seen[name] = true
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 640, 360} { // 640: 1280 at 200 % zoom
+			b.media(&emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b.run(chromedp.EmulateViewport(width, 900),
+				chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details:not([open])").forEach(d => { d.open = true; d.dataset.folded = "yes" })`),
+				chromedp.Evaluate[chromedp.Void](b.axe+`;0`))
+			fits := ask(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth <= window.innerWidth`))
+			raw := ask(b, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
+			var found []violation
+			require.NoError(b.t, json.Unmarshal([]byte(raw), &found))
+			require.Empty(b.t, found, "%s, %s, %d wide", name, scheme, width)
+			require.True(b.t, fits, "%s does not fit %d wide", name, width)
+			if dir := os.Getenv("SMKI_SCREENSHOTS"); dir != "" && (scheme == "light" || width != 640) {
+				shot := ask(b, chromedp.FullScreenshot(100))
+				require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)), shot, 0o600))
+			}
+		}
+	}
+	b.media()
+	b.run(chromedp.EmulateViewport(1280, 900),
+		chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-folded]").forEach(d => { d.open = false; delete d.dataset.folded })`))
+}
+
+// desks serves the console over mutual TLS, and in front of it one address for each
+// officer that holds the key of his certificate, as his browser would: the browser of
+// the test has no certificates.
+func (w *world) desks(t *testing.T, officers ...ra.OfficerID) map[ra.OfficerID]string {
+	pool := x509.NewCertPool()
+	pool.AddCert(w.iki)
+	server := httptest.NewUnstartedServer(w.handler)
+	server.TLS = &tls.Config{ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: pool, Time: w.clock}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	target, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	at := make(map[ra.OfficerID]string)
+	for _, id := range officers {
+		config := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		if cert, ok := w.known[id]; ok {
+			config.Certificates = []tls.Certificate{*cert}
+		}
+		transport := &http.Transport{TLSClientConfig: config}
+		t.Cleanup(transport.CloseIdleConnections)
+		desk := httptest.NewTLSServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(target)
+			p.Out.Host = p.In.Host
+		}})
+		t.Cleanup(desk.Close)
+		at[id] = desk.URL
+	}
+	return at
+}
+
+// A real exercise in a real browser, with the keyboard: an ARO asks, the registration
+// authority checks and proposes, another officer agrees, the certificate is issued, and
+// then revoked. Every page is without a finding of axe, in light and dark, wide and
+// narrow, and nothing is asked of another host.
+func TestInBrowser(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	w := newWorld(t)
+	at := w.desks(t, "nobody", aroA, sroA, personnel1, personnel2, manager1, "auditor-1", "custodian-1")
+
+	// The first stop of the keyboard is the way past the menu.
+	b.open(at[aroA] + "/ra/")
+	b.run(chromedp.KeyEvent(kb.Tab))
+	require.Equal(t, "skip true", ask(b, chromedp.Evaluate[string](`document.activeElement.className + " " + (document.activeElement.getBoundingClientRect().left >= 0)`)))
+	b.inspect("overview-nothing")
+
+	b.open(at[aroA] + "/ra/requests")
+	b.inspect("requests-none")
+	b.run(chromedp.Click(chromedp.CSS("#ask-organisation-certificate summary")), chromedp.SetValue(chromedp.CSS("textarea[name=csr]"), "no request"))
+	b.press("#ask-organisation-certificate button")
+	require.Equal(t, "problem", ask(b, chromedp.Evaluate[string](`document.activeElement.className`)), "what is wrong is where the keyboard is")
+	require.Contains(t, ask(b, chromedp.Title()), "Not done: ")
+	b.inspect("requests-mistake")
+	b.run(chromedp.SetValue(chromedp.CSS("textarea[name=csr]"), csrPEM(t, 1)))
+	b.press("#ask-organisation-certificate button")
+	request := b.where()
+	require.Equal(t, "/ra/requests/1", request)
+	b.inspect("request-of-aro")
+
+	for n, check := range w.ra.Table().Checks {
+		b.open(at[personnel1] + request)
+		if n == 0 {
+			b.inspect("request-unchecked")
+		}
+		b.run(chromedp.Click(chromedp.CSS("#record-identity-check-1 summary")), chromedp.SetValue(chromedp.CSS("select[name=kind]"), check.Kind),
+			chromedp.SetValue(chromedp.CSS("select[name=passed]"), "yes"), chromedp.SendKeys(chromedp.CSS("#record-identity-check-1 textarea"), "seen in file 9"))
+		b.press("#record-identity-check-1 button")
+	}
+	b.inspect("request-checked")
+	b.press("#issue-organisation-certificate-1 button")
+	approval := b.where()
+	require.Contains(t, approval, "/ra/approvals/")
+	b.inspect("approval-of-proposer")
+
+	b.open(at[personnel2] + "/ra/")
+	b.inspect("overview-votes")
+	b.open(at[personnel2] + "/ra/approvals")
+	b.inspect("queue")
+	b.open(at[personnel2] + approval)
+	b.inspect("approval-vote")
+	sum := ask(b, chromedp.Text(chromedp.CSS("form.vote code.sum")))
+	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(w.get(personnel2, approval+"/bytes").Body.Bytes())), strings.ReplaceAll(sum, " ", ""))
+	b.run(chromedp.SendKeys(chromedp.CSS("textarea[name=comment]"), "compared with the form"))
+	b.press("button[value=accept]")
+	b.inspect("approval-agreed")
+	b.press("form[data-act=execute] button")
+	b.inspect("approval-executed")
+	q, err := w.ra.Request(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, ra.Issued, q.State)
+	c, err := w.ca.BySerial(t.Context(), q.Serial)
+	require.NoError(t, err)
+	require.Equal(t, policy.ProfileOrganisation, c.Profile)
+
+	// The other pages, with something on each.
+	b.open(at[aroA] + "/ra/revocations")
+	b.run(chromedp.Click(chromedp.CSS("#ask-revocation summary")), chromedp.SendKeys(chromedp.CSS("textarea[name=serials]"), q.Serial.String()),
+		chromedp.SetValue(chromedp.CSS("select[name=reason]"), "keyCompromise"), chromedp.SendKeys(chromedp.CSS("textarea[name=why]"), "a tape is missing"))
+	b.press("#ask-revocation button")
+	revocation := b.where()
+	b.inspect("revocation-of-aro")
+	require.NoError(t, w.ra.AuthenticateRevocation(t.Context(), personnel1, 1, "called back"))
+	w.done(t, manager1, ra.DeferRevocation{Request: 1, Until: noon.AddDate(0, 0, 2).Format(time.RFC3339), Why: "meters first", Decision: "PMA 7"}, personnel2)
+	b.open(at[manager1] + revocation)
+	b.inspect("revocation-deferred")
+	w.pass(72 * time.Hour)
+	b.open(at[manager1] + revocation)
+	b.inspect("revocation-due")
+	b.open(at[manager1] + "/ra/")
+	b.inspect("overview-due")
+	b.open(at[manager1] + "/ra/revocations?state=deferred")
+	b.inspect("revocations")
+	w.batches.all = []ra.ReleaseBatch{{Batch: "78", Party: "supplier-a", Interface: "portal", Digest: strings.Repeat("cd", 32), Requests: 50000}}
+	w.pending(t, aroA, ra.ReleaseBatch{Batch: "77", Party: "supplier-a", Interface: "batched web service", Digest: strings.Repeat("ab", 32), Requests: 1000})
+	for name, page := range map[string]string{"batches": "/ra/batches", "requests": "/ra/requests?state=issued", "parties": "/ra/parties", "party": "/ra/parties/supplier-a",
+		"officers": "/ra/officers", "officer": "/ra/officers/personnel-2", "history": "/ra/history", "rights": "/ra/rights"} {
+		b.open(at[manager1] + page)
+		b.inspect(name)
+	}
+	b.open(at[aroA] + "/ra/batches")
+	b.inspect("batches-of-aro")
+	b.open(at["custodian-1"] + "/ra/")
+	b.inspect("overview-of-custodian")
+
+	for by, page := range map[ra.OfficerID]string{"custodian-1": "/ra/approvals", sroA: "/ra/parties/supplier-b", "nobody": "/ra/", "auditor-1": "/ra/none"} {
+		b.open(at[by] + page)
+		b.inspect("refused-" + string(by))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.Empty(t, b.said)
+	require.GreaterOrEqual(t, len(b.seen), 30)
+}
