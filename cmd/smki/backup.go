@@ -39,7 +39,7 @@ PINs, tokens and the shares of custodians are not in it. --with-token adds the S
 --new-identity FILE makes a key pair first: the identity, which opens the backup and belongs where the CA's administrators cannot reach it,
 goes to FILE, its recipient to --recipient-file, which must not be there yet.
 
-A database on PostgreSQL is copied by the server's own tools; see docs/operations.md.
+A database on PostgreSQL is copied by the server's own tools; see docs/keeping.md.
 
 Whoever has the file and an identity can read the ledger and forge its log, and can sign nothing with a CA key.
 

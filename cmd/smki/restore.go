@@ -38,6 +38,8 @@ stood by (--witness). Certificates of which no list tells stay unaccounted for: 
 
 The token is not in the backup, unless it was asked to be: put it, or its PIN file, where home.json says.
 
+--hold holds a CA whose database was put back by other tools, as PostgreSQL's are, before anything else is done with it.
+
 Exit: 0 restored, or the CA goes on; 1 the CA is behind and is held; 3 refused.
 
 --json prints {home, backup, taken_at, held, comparison {lists, log_size, outside_size, ignored}, says}.
@@ -45,6 +47,7 @@ Exit: 0 restored, or the CA goes on; 1 the CA is behind and is held; 3 refused.
 Examples:
   smki restore --in monday.backup --identity identity.txt --home ca2
   smki restore --home ca2 --repository http://repository.example:8080 --checkpoint friday.txt
+  smki restore --home ca --hold
   smki restore --home ca2 --crl oca.crl --crl dca.crl --crl arl.crl --accept-loss "disk lost, no later backup" --by alice --witness bob`,
 		Flags: []cli.Flag{
 			homeFlag(),
@@ -53,6 +56,7 @@ Examples:
 			&cli.StringSliceFlag{Name: "crl", Usage: "`FILE` with a list as it was published; may be given again"},
 			&cli.StringFlag{Name: "repository", Usage: "folder or address (`DIR|URL`) where the lists are published"},
 			&cli.StringSliceFlag{Name: "checkpoint", Usage: "`FILE` with a checkpoint that was kept elsewhere; may be given again"},
+			&cli.BoolFlag{Name: "hold", Usage: "hold a CA whose database was put back by other tools"},
 			&cli.StringFlag{Name: "accept-loss", Usage: "let the CA go on although something is missing, and say why (`REASON`)"},
 			&cli.StringFlag{Name: "witness", Usage: "with --accept-loss: `NAME` of the second person"},
 			byFlag(),
@@ -69,6 +73,8 @@ func runRestore(c *cli.Context) error {
 	switch {
 	case (c.String("in") == "") != (c.String("identity") == ""):
 		return clikit.Usagef("smki restore: --in and --identity belong together")
+	case c.Bool("hold") && c.String("in") != "":
+		return clikit.Usagef("smki restore: --in holds the CA by itself; --hold is for databases that other tools have put back")
 	case c.IsSet("accept-loss") != c.IsSet("witness"):
 		return clikit.Usagef("smki restore: --accept-loss and --witness belong together: two persons stand for it")
 	case c.IsSet("accept-loss") && !c.IsSet("by"):
@@ -87,7 +93,12 @@ func runRestore(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.goOn(c, evidence)
+	if c.Bool("hold") {
+		err = d.holdAsItIs(c.Context)
+	}
+	if err == nil {
+		err = d.goOn(c, evidence)
+	}
 	return errors.Join(err, d.Close(context.WithoutCancel(c.Context)))
 }
 
@@ -144,6 +155,19 @@ func hold(ctx context.Context, dir string, m *backup.Manifest) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return backup.Place(ctx, s, m, time.Now())
+}
+
+// holdAsItIs holds a database of which nobody says when it was copied.
+func (d *desk) holdAsItIs(ctx context.Context) error {
+	if h, err := backup.Held(ctx, d.store); err != nil || h != nil {
+		return err
+	}
+	head, err := d.issuer.Log().Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	now := d.issuer.Now()
+	return backup.Place(ctx, d.store, &backup.Manifest{ID: "made by other tools", TakenAt: now, Log: backup.LogHead{Size: head.Size, Head: head.Hash.String()}}, now)
 }
 
 // settleIn writes home.json with the database where it is now.
