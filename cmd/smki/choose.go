@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca"
+	"smki.example/ca/iki"
 	"smki.example/cmd/clikit"
 	"smki.example/policy"
 )
@@ -110,6 +112,9 @@ func recordedSince(serials []policy.Serial, since time.Time) chooser {
 		var early leftOut
 		for _, s := range serials {
 			c, err := d.issuer.BySerial(ctx, s)
+			if client, found := iki.BySerial(ctx, d.store, s); errors.Is(err, ca.ErrNotFound) && found == nil {
+				c, err = &ca.Certificate{Serial: client.Serial, RecordedAt: client.RecordedAt}, nil
+			}
 			if err != nil {
 				return nil, d.unknown(ctx, s, err)
 			}

@@ -1,17 +1,17 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"smki.example/ca/iki"
 	"smki.example/ca/revocation"
 	"smki.example/cmd/clikit"
-	"smki.example/policy"
 )
 
 func crlCommand() *cli.Command {
@@ -20,7 +20,7 @@ func crlCommand() *cli.Command {
 		Usage: "issue a CRL or ARL now and print it",
 		Description: `The list has a new number and holds every revocation so far. It is published, which is to say recorded and served, when the
 command ends well. Which authorities have a list is a matter of the environment: issuing-oca (Organisation CRL), root-oca (ARL),
-and issuing-dca where devices can be revoked on a list.
+and issuing-dca where devices can be revoked on a list; iki, the authority of the services' clients, always has one.
 
 It is printed as PEM. --out FILE gets DER if the name ends in .crl or .der, and PEM otherwise.
 
@@ -45,6 +45,13 @@ func runCRL(c *cli.Context) error {
 	}
 	name := c.String("issuer")
 	return at(c, true, func(d *desk) error {
+		if d.iki != nil && (name == iki.Name || name == d.iki.ID()) {
+			record, err := d.iki.PublishCRL(c.Context)
+			if err != nil {
+				return oneLine(err)
+			}
+			return printCRL(c, (*revocation.CRLRecord)(record))
+		}
 		if _, err := d.issuer.Authority(name); err != nil {
 			return clikit.Usagef("smki crl: --issuer %q: want one of %s", name, strings.Join(d.authorityNames(), ", "))
 		}
@@ -62,16 +69,16 @@ func (d *desk) authorityNames() []string {
 	for _, a := range d.issuer.Authorities() {
 		names = append(names, a.Name)
 	}
+	if d.iki != nil {
+		names = append(names, iki.Name)
+	}
 	return names
 }
 
 func printCRL(c *cli.Context, record *revocation.CRLRecord) error {
-	list, err := policy.ParseCRL(record.DER)
-	if err != nil {
-		return fmt.Errorf("reading list %d of %q: %w", record.Number, record.Issuer, err)
-	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: record.DER})
 	if path := c.String("out"); path != "" {
-		content := list.PEM()
+		content := text
 		if ext := strings.ToLower(filepath.Ext(path)); ext == ".crl" || ext == ".der" {
 			content = record.DER
 		}
@@ -81,12 +88,12 @@ func printCRL(c *cli.Context, record *revocation.CRLRecord) error {
 	}
 	if clikit.WantsJSON(c) {
 		return clikit.JSON(c.App.Writer, map[string]any{"issuer": record.Issuer, "number": record.Number, "this_update": record.ThisUpdate,
-			"next_update": record.NextUpdate, "entries": record.Entries, "pem": string(list.PEM())})
+			"next_update": record.NextUpdate, "entries": record.Entries, "pem": string(text)})
 	}
 	if path := c.String("out"); path != "" {
-		_, err = fmt.Fprintf(c.App.Writer, "list %d of %s, %d entries, until %s, is published and in %s\n", record.Number, record.Issuer, record.Entries, record.NextUpdate.Format(time.RFC3339), path)
+		_, err := fmt.Fprintf(c.App.Writer, "list %d of %s, %d entries, until %s, is published and in %s\n", record.Number, record.Issuer, record.Entries, record.NextUpdate.Format(time.RFC3339), path)
 		return err
 	}
-	_, err = io.WriteString(c.App.Writer, string(list.PEM()))
+	_, err := c.App.Writer.Write(text)
 	return err
 }

@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"csr": scriptCSR, "jsonl": scriptJSONL, "serial": scriptSerial, "corrupt": scriptCorrupt, "lines": scriptLines,
+			"batchxml": scriptBatchXML,
 		},
 	})
 }

@@ -11,17 +11,18 @@ import (
 	"smki.example/ca/revocation"
 )
 
-// How often a server looks whether a list is due, and whether other processes have
-// died. Lists are due hours apart and an hour after a revocation; a look is one
-// short read.
+// How often the servers of a database look whether a list is due, and each whether other
+// processes have died. Lists are due hours apart and an hour after a revocation; a look
+// is one short read.
 const (
 	lookEvery      = 5 * time.Second
 	reconcileEvery = time.Minute
 	alarmEvery     = 15 * time.Minute // between two log lines of one alarm
 )
 
-// A publisher publishes the lists of a served CA when they are due. Two servers on
-// one home may both publish; the second makes a list that nobody needed.
+// A publisher publishes the lists of a served CA when they are due, tells of lists that
+// are late, and settles what dead processes left behind. Of several servers on one
+// database one publishes at a time (see jobs); each tells of what is late.
 type publisher struct {
 	desk   *desk
 	logger *slog.Logger
@@ -38,7 +39,7 @@ func newPublisher(d *desk, logger *slog.Logger) *publisher {
 		failed: make(map[string]string), told: make(map[string]time.Time)}
 }
 
-// run publishes until ctx ends.
+// run tells and settles until ctx ends.
 func (p *publisher) run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -50,7 +51,7 @@ func (p *publisher) run(ctx context.Context) {
 			}
 			reconciled = time.Now()
 		}
-		p.look(ctx)
+		p.tell(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -85,16 +86,17 @@ func (d *desk) publishList(ctx context.Context, issuer string) (int64, error) {
 	return record.Number, nil
 }
 
-// look publishes what is due and tells of alarms.
-func (p *publisher) look(ctx context.Context) {
+// publish publishes what is due. A list that cannot be published is an alarm, and is
+// tried again with the next look.
+func (p *publisher) publish(ctx context.Context) error {
 	now := p.desk.issuer.Now()
-	due, err := p.desk.standings(ctx, now)
-	if err != nil && ctx.Err() == nil {
-		p.logger.Error("looking which lists are due", "error", err)
+	all, err := p.desk.standings(ctx, now)
+	if err != nil {
+		return fmt.Errorf("looking which lists are due: %w", err)
 	}
-	for _, s := range due {
+	for _, s := range all {
 		if ctx.Err() != nil {
-			return
+			return ctx.Err()
 		}
 		if s.DueAt.After(now) {
 			continue
@@ -112,9 +114,17 @@ func (p *publisher) look(ctx context.Context) {
 		p.mu.Unlock()
 		p.logger.Info("list published", "issuer", s.Issuer, "number", number)
 	}
+	return nil
+}
+
+// tell logs which lists are late.
+func (p *publisher) tell(ctx context.Context) {
 	standings, err := p.desk.standings(ctx, p.desk.issuer.Now())
 	if err != nil {
-		return // told above, or the command is ending
+		if ctx.Err() == nil {
+			p.logger.Error("looking which lists are late", "error", err)
+		}
+		return
 	}
 	for _, s := range standings {
 		alarm := p.alarm(s)

@@ -30,6 +30,10 @@ When the command ends well, the revocations are in the ledger, and a new CRL wit
 the next "smki crl" or to "smki serve". Where an authority has no list in this environment, the Repository status alone is set, and
 the command says so. Revoking again is no error and changes nothing: the first revocation stands.
 
+An IKI certificate is revoked by --serial or --list in the same way; a client that holds one is cut off from every smki serve on this home
+within 60 seconds. Where registration is not open, this command revokes nothing else by itself: officers ask at the console, and two persons
+agree. What the console cannot do, as all that an authority has issued, is done here with --decision, the reference of who decided it.
+
 Reasons: keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn, unspecified.
 
 --json prints {revoked, already, revocations [{serial, issuer, reason, at, new, on_crl}], lists [{issuer, number}], says}.
@@ -48,6 +52,7 @@ Examples:
 			&cli.StringFlag{Name: "reason", Usage: "`NAME` of the reason", Required: true},
 			&cli.TimestampFlag{Name: "not-before", Layout: time.RFC3339, Usage: "only what was recorded at `TIME` or later"},
 			&cli.BoolFlag{Name: "no-publish", Usage: "do not publish a CRL now"},
+			&cli.StringFlag{Name: "decision", Usage: "reference of the decision behind it (`WORDS`), for the ledger; needed where registration is not open"},
 			byFlag(),
 			clikit.JSONFlag(),
 		},
@@ -74,7 +79,10 @@ func runRevoke(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	publish := !c.Bool("no-publish")
+	publish, by := !c.Bool("no-publish"), who(c)
+	if c.IsSet("decision") {
+		by += ", decision " + c.String("decision")
+	}
 	return at(c, publish, func(d *desk) error {
 		if err := d.goesOn(c.Context); err != nil {
 			return err
@@ -83,7 +91,19 @@ func runRevoke(c *cli.Context) error {
 		if err != nil {
 			return oneLine(err)
 		}
-		done, err := d.revoke(c.Context, serials, reason, who(c))
+		clients, serials, err := d.partClients(c.Context, serials)
+		if err != nil {
+			return err
+		}
+		if len(serials) > 0 && !c.IsSet("decision") {
+			if err := d.byHand("revocations are asked for", "by officers at the console; what the SMKI PMA has decided and the console cannot do is done with --decision"); err != nil {
+				return err
+			}
+		}
+		done, err := d.revoke(c.Context, serials, reason, by)
+		if err == nil {
+			err = d.revokeClients(c.Context, done, clients, reason, by)
+		}
 		if err != nil {
 			return oneLine(err)
 		}
@@ -152,14 +172,14 @@ func (d *desk) revoke(ctx context.Context, serials []policy.Serial, reason polic
 	return done, nil
 }
 
-// unknown says of a serial that the ledger does not have whether it is an IKI
-// certificate, which this version cannot revoke.
+// unknown says of a serial that the ledger does not have where to look: it may be an
+// IKI certificate, which stands in a ledger of its own.
 func (d *desk) unknown(ctx context.Context, s policy.Serial, err error) error {
 	if !errors.Is(err, ca.ErrNotFound) {
 		return err
 	}
 	if _, found := iki.BySerial(ctx, d.store, s); found == nil {
-		return fmt.Errorf("certificate %q is an IKI certificate; this version does not revoke those: take the client off the list of those whom your web services let in", s)
+		return fmt.Errorf("certificate %q is an IKI certificate, of a client of the services: see smki show --home %s %s", s, d.home.dir, s)
 	}
 	return fmt.Errorf("%w; look with: smki list --home %s", err, d.home.dir)
 }
@@ -174,7 +194,7 @@ func (d *desk) publish(ctx context.Context, done *revoked) error {
 			issuers = append(issuers, r.Issuer)
 		}
 	}
-	standings, err := d.register.Standings(ctx, d.issuer.Now())
+	standings, err := d.standings(ctx, d.issuer.Now())
 	if err != nil {
 		return err
 	}
@@ -183,11 +203,11 @@ func (d *desk) publish(ctx context.Context, done *revoked) error {
 		if n >= 0 && standings[n].Number > 0 && standings[n].Pending == 0 {
 			continue
 		}
-		record, err := d.register.PublishCRL(ctx, issuer)
+		number, err := d.publishList(ctx, issuer)
 		if err != nil {
 			return err
 		}
-		done.Lists = append(done.Lists, publishedList{record.Issuer, record.Number})
+		done.Lists = append(done.Lists, publishedList{issuer, number})
 	}
 	return nil
 }

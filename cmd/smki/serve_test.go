@@ -166,13 +166,14 @@ func TestAlarm(t *testing.T) {
 	p := newPublisher(d, serveLogger(&log, false))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	p.look(ctx)
+	require.NoError(t, p.publish(ctx))
+	p.tell(ctx)
 	require.Contains(t, log.String(), `level=ERROR msg="list is late" issuer=issuing-dca-1`)
 	r := &readiness{desk: d, publisher: p}
 	require.True(t, r.look().Alarm)
 
 	require.NoError(t, token.Restore())
-	p.look(context.Background())
+	require.NoError(t, p.publish(context.Background()))
 	require.Contains(t, log.String(), "list published")
 	p.mu.Lock()
 	defer p.mu.Unlock()

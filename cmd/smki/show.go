@@ -125,6 +125,12 @@ func (d *desk) show(ctx context.Context, serial policy.Serial) (*shown, error) {
 		return nil, err
 	}
 	r, err := d.register.Find(ctx, serial)
+	if errors.Is(err, ca.ErrNotFound) {
+		var client iki.Revocation
+		if client, err = iki.RevocationOf(ctx, d.store, serial); err == nil {
+			r = revocation.Revocation{Serial: client.Serial, Issuer: client.Issuer, Reason: client.Reason, At: client.At, By: client.By, OnCRL: true, WrittenOff: client.WrittenOff}
+		}
+	}
 	switch {
 	case err == nil:
 		s.Revocation, s.says = &revokedSerial{r.Serial, r.Issuer, r.Reason, r.At, false, r.OnCRL}, revocationSays(r)
