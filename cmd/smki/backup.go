@@ -199,6 +199,10 @@ func lockBackup(dir string) (unlock func(), err error) {
 // wanted, not of what is left out, so that nothing secret slips in.
 func (h *home) backupFiles() (map[string]string, error) {
 	files := map[string]string{homeFile: filepath.Join(h.dir, homeFile), logKeyFile: filepath.Join(h.dir, logKeyFile)}
+	// Settings of smki serve, if there are any: secrets stand in files of their own.
+	if path := filepath.Join(h.dir, servicesFile); isThere(path) {
+		files[servicesFile] = path
+	}
 	dirs := []string{filepath.Join(h.dir, authorityDir), filepath.Join(h.dir, ceremonyDir)}
 	rollovers, err := filepath.Glob(filepath.Join(h.dir, rolloverGlob))
 	if err != nil {
@@ -225,6 +229,11 @@ func (h *home) backupFiles() (map[string]string, error) {
 		}
 	}
 	return files, nil
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // copyTokenInto copies the SoftHSM token while nobody logs in to it, because a
