@@ -223,7 +223,8 @@ func (w *world) desks(t *testing.T, officers ...ra.OfficerID) map[ra.OfficerID]s
 // A real exercise in a real browser, with the keyboard: an ARO asks, the registration
 // authority checks and proposes, another officer agrees, the certificate is issued, and
 // then revoked. Every page is without a finding of axe, in light and dark, wide and
-// narrow, and nothing is asked of another host.
+// narrow, and nothing is asked of another host. SMKI_SCREENSHOTS names a folder for
+// pictures of all of them.
 func TestInBrowser(t *testing.T) {
 	t.Parallel()
 	b := newBrowser(t)
