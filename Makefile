@@ -13,6 +13,10 @@ TESTFLAGS ?=
 
 export CGO_ENABLED = 1
 
+# axe-core, where packaging/setup browser has put it; without it the tests of
+# pages in a browser skip and say so.
+export AXE_JS ?= $(abspath $(wildcard .cache/axe.min.js))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test build drill test bench check soak fuzz clean
 
