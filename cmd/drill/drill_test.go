@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -159,7 +160,10 @@ func TestRunRefuses(t *testing.T) {
 		"a decision that is not":     {[]string{"run", "S01", "--out", dir + "/x", "--choose", "methods=method 1"}, `did you mean "method"?`},
 		"an option that is not":      {[]string{"run", "S01", "--out", dir + "/x", "--choose", "method=method 4"}, `"method" has no option "method 4"`},
 		"a body that decides naught": {[]string{"run", "S01", "--out", dir + "/x", "--as", "panel"}, `nobody called "panel" decides anything in S01`},
-		"no devices":                 {[]string{"run", "S01", "--out", dir + "/x", "--devices", "0"}, "--devices must be 1 or more"},
+		"no devices":                 {[]string{"run", "S01", "--out", dir + "/x", "--devices", "0"}, "--devices must be 1 to 1000000"},
+		"more devices than memory":   {[]string{"run", "S01", "--out", dir + "/x", "--devices", "99999999999"}, "--devices must be 1 to 1000000"},
+		"asked and not asked":        {[]string{"run", "S01", "--out", dir + "/x", "--auto", "--as", "pma"}, "--auto asks nobody and --as asks"},
+		"an answer too many":         {[]string{"run", "S01", "--out", dir + "/x", "--choose", "recovery key=required,adjourn"}, `answer 2 for "recovery key" would never be asked for`},
 		"an unknown flag":            {[]string{"run", "S01", "--out", dir + "/x", "--device", "5"}, "did you mean --devices?"},
 		"a stray word":               {[]string{"run", "S01", "S02", "--out", dir + "/x"}, `unexpected argument "S02"`},
 	} {
@@ -274,6 +278,37 @@ func TestListAndCheck(t *testing.T) {
 	r = drillLine(t, "run", file, "--out", filepath.Join(t.TempDir(), "p"))
 	require.Equal(t, clikit.Failed, r.code)
 	require.Contains(t, r.err, "did you mean")
+}
+
+// An answer that no question came for is named, and the result is none the worse.
+func TestAnAnswerThatWasNotAskedFor(t *testing.T) {
+	t.Parallel()
+	_, text, err := library.Source("S01")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "short.yaml")
+	require.NoError(t, os.WriteFile(file, regexp.MustCompile(`again: \{in: [^,]*,`).ReplaceAll(text, []byte("again: {in: 2 days,")), 0o644))
+	r, _ := played(t, file, "--choose", "recovery key=adjourn,required")
+	require.Contains(t, r.out, "EXERCISE")
+	require.Equal(t, "drill: warning: answer 2 for \"recovery key\", \"required\", was never asked for\n", r.err)
+}
+
+// Without a home there is nowhere to keep the record key, which a flag can name; and
+// a drill that cannot start leaves no folder behind. The environment is the
+// process's, so this test runs alone.
+func TestAStartThatFails(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pack")
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CONFIG_HOME", "")
+	r := drillLine(t, "run", "S01", "--auto", "--out", dir)
+	require.Equal(t, clikit.Usage, r.code, r.err)
+	require.Contains(t, r.err, "name the key's file with --record-key")
+	require.NoDirExists(t, dir)
+
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "nowhere"))
+	r = drillLine(t, "run", "S01", "--auto", "--out", dir, "--record-key", filepath.Join(filepath.Dir(dir), "key"))
+	require.Equal(t, clikit.Failed, r.code, r.err)
+	require.Contains(t, r.err, "making the scratch folder")
+	require.NoDirExists(t, dir)
 }
 
 // The record key is made at first use, where only its owner can read it, and is

@@ -9,10 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
@@ -20,7 +17,6 @@ import (
 	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
-	"smki.example/drills/words"
 )
 
 // run plays the drill: a folder for the pack, a scratch folder for the keys; and
@@ -41,8 +37,11 @@ func (d *drill) run(ctx context.Context, decider engine.Decider, answers string)
 	}
 	scratch, err := newScratch()
 	if err != nil {
-		return err
+		// Nothing has begun: a name that is taken by an empty folder would only be in the way.
+		return errors.Join(err, os.Remove(d.pack))
 	}
+	ctx, stop := d.attended(ctx)
+	defer stop()
 	end, err := d.playIn(ctx, scratch.dir, key, decider, answers)
 	if err := errors.Join(err, scratch.clear(d.c.Bool("keep"))); err != nil {
 		return err
@@ -50,7 +49,21 @@ func (d *drill) run(ctx context.Context, decider engine.Decider, answers string)
 	if d.c.Bool("keep") {
 		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", scratch.dir)
 	}
+	if d.choices != nil {
+		for _, left := range d.choices.Left() {
+			fmt.Fprintf(d.c.App.ErrWriter, "drill: warning: %s\n", left)
+		}
+	}
 	return end.print(d)
+}
+
+// attended returns the context of the drill: with people at the keyboard it ends
+// when they say so twice, else at the first Ctrl-C.
+func (d *drill) attended(ctx context.Context) (context.Context, func()) {
+	if d.keys != nil {
+		return d.keys.watch(ctx)
+	}
+	return unattended(ctx)
 }
 
 // playIn plays the drill with its tokens and databases in a scratch folder. The
@@ -61,7 +74,7 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 		Key: key, RunID: d.scenario.ID + "-" + began.UTC().Format("20060102T150405Z"), Clock: time.Now,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(d.pack))
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
 	if !clikit.WantsJSON(d.c) {
@@ -73,6 +86,9 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 		Devices: d.c.Int("devices"), Seed: d.c.Int64("seed"), Epoch: epoch, Progress: d.progress.Step, Told: stage.told,
 	})
 	if err != nil {
+		if why := context.Cause(ctx); why != nil {
+			err = fmt.Errorf("%w before the drill began", why)
+		}
 		// Nothing has begun, so there is nothing to keep.
 		return nil, errors.Join(err, record.Close(), os.RemoveAll(d.pack))
 	}
@@ -84,6 +100,7 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 	result, err := engine.Run(ctx, engine.Config{
 		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
 		Seed: d.c.Int64("seed"), Environment: environment, Devices: devices, Answers: answers, Versions: versions, Speed: d.c.Float64("speed"),
+		Control: d.control(),
 	})
 	d.progress.Clear()
 	if err != nil {
@@ -93,6 +110,14 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 		return nil, err
 	}
 	return d.seal(record, result)
+}
+
+// control is what holds the drill while people are asked whether to stop it.
+func (d *drill) control() *engine.Control {
+	if d.keys == nil {
+		return nil
+	}
+	return d.keys.control
 }
 
 // seal writes what is made of the record, and seals the pack.
@@ -143,7 +168,7 @@ func (e *ending) print(d *drill) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "%-23s%s\n%s\n", "For the minutes", recordWords(out, e.head, 30), d.pack); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n%s\n", screen{out: out}.recordWords(fmt.Sprintf("%-23s", "For the minutes"), e.head), d.pack); err != nil {
 			return err
 		}
 	}
@@ -156,24 +181,11 @@ func (e *ending) print(d *drill) error {
 	return clikit.Silent(clikit.Failed)
 }
 
-// recordWords is the head as people read it out: in two lines on a terminal, where
-// one would be broken in the middle of a word, and in one for a program. indent is
-// the column in which the words begin.
-func recordWords(out io.Writer, head string, indent int) string {
-	if all := strings.Split(head, "-"); clikit.IsTerminal(out) && len(all) == words.Count {
-		half := words.Count / 2
-		head = strings.Join(all[:half], "-") + "-\n" + strings.Repeat(" ", indent) + strings.Join(all[half:], "-")
-	}
-	return "record " + head
-}
-
 // width is how wide the closing summary is: the terminal's width within reason,
 // and for a file what a page holds.
 func width(out io.Writer) int {
-	if f, ok := out.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return min(max(columns, 80), 140)
-		}
+	if columns, ok := terminalWidth(out); ok {
+		return min(max(columns, narrowest), 140)
 	}
 	return 120
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/procedure"
 	"smki.example/drills/verbs"
 )
 
@@ -19,7 +19,9 @@ import (
 // intruder's doings are not announced, what devices say is. A nil stage is that of
 // a pipe, which gets the result alone.
 type stage struct {
-	out      io.Writer
+	screen   screen
+	about    string           // what players may know before the start
+	terms    []procedure.Term // words of the trade that stand on the screen
 	progress *clikit.Progress
 }
 
@@ -28,7 +30,7 @@ func (d *drill) stage() *stage {
 	if !clikit.IsTerminal(d.c.App.Writer) || clikit.WantsJSON(d.c) {
 		return nil
 	}
-	return &stage{out: d.c.App.Writer, progress: d.progress}
+	return &stage{screen: screen{out: d.c.App.Writer}, about: d.scenario.About, terms: d.procedure.Terms, progress: d.progress}
 }
 
 // presenter is the stage as the engine knows it.
@@ -73,13 +75,7 @@ func counts(m map[string]int) string {
 // line prints one line, or several, at a scenario time.
 func (s *stage) line(at time.Duration, text string) {
 	s.progress.Clear()
-	when := clock(at)
-	for i, part := range strings.Split(text, "\n") {
-		if i > 0 {
-			when = ""
-		}
-		fmt.Fprintf(s.out, "%6s  %s\n", when, part)
-	}
+	s.screen.mark(fmt.Sprintf("%6s  ", clock(at)), text)
 }
 
 // Present implements [engine.Presenter].
@@ -90,24 +86,49 @@ func (s *stage) Present(_ context.Context, m engine.Moment) error {
 	}
 	s.line(m.At, text)
 	if m.Words != "" {
-		fmt.Fprintf(s.out, "        %s\n", recordWords(s.out, m.Words, 15))
+		s.screen.mark(strings.Repeat(" ", margin)+"record ", m.Words)
+	}
+	if m.Kind == journal.KindStart {
+		s.introduce()
 	}
 	return nil
+}
+
+// introduce tells the players what they may know, and what the words mean that
+// they are going to read.
+func (s *stage) introduce() {
+	if s.about != "" {
+		fmt.Fprintln(s.screen.out)
+		s.screen.say(margin, s.about)
+	}
+	if len(s.terms) == 0 {
+		return
+	}
+	note := ""
+	if slices.ContainsFunc(s.terms, func(t procedure.Term) bool { return !t.Verified }) {
+		note = " (in our words, sample)"
+	}
+	fmt.Fprintln(s.screen.out)
+	s.screen.say(margin, "Words that you will read"+note+":")
+	for _, t := range s.terms {
+		s.screen.mark(strings.Repeat(" ", margin)+"- ", t.Term+": "+t.Says)
+	}
+	fmt.Fprintln(s.screen.out)
 }
 
 func (s *stage) text(m engine.Moment) string {
 	switch b := m.Body.(type) {
 	case journal.Start:
-		return fmt.Sprintf("EXERCISE - %s - %s %s\nevery key in it is made for it; %d devices, seed %d\nrecord key %s", b.Label, b.Scenario, b.Title, b.Devices, b.Seed, b.RecordKey)
+		return fmt.Sprintf("EXERCISE - %s - %s %s\nevery key in it is made for it; %d devices, seed %d\nrecord key\n%s", b.Label, b.Scenario, b.Title, b.Devices, b.Seed, b.RecordKey)
 	case journal.Inject:
-		return fmt.Sprintf("%s from %s, to %s:\n%s", strings.ToUpper(b.As), b.From, strings.Join(b.To, ", "), wrap(b.Text, 100))
+		return fmt.Sprintf("%s from %s, to %s:\n%s", strings.ToUpper(b.As), b.From, strings.Join(b.To, ", "), b.Text)
 	case journal.Notify:
 		if b.Phase == "due" {
 			return fmt.Sprintf("%s must be told by %s", b.Whom, b.Due)
 		}
 		return fmt.Sprintf("%s was told (%s)", b.Whom, metWords(b.Met))
 	case journal.Decision:
-		return fmt.Sprintf("DECIDED by %s: %s: %s. %s", b.Body, b.Decision, strings.ToUpper(b.Chosen), b.Note)
+		return decidedWords(b)
 	case journal.Act:
 		switch {
 		case b.Verb == "attack":
@@ -141,20 +162,16 @@ func heldWords(held bool) string {
 	return "NOT HELD"
 }
 
-// wrap breaks a text into lines.
-func wrap(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Fields(text) {
-		if i > 0 && column+1+len([]rune(word)) > width {
-			b.WriteByte('\n')
-			column = 0
-		} else if i > 0 {
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len([]rune(word))
+// decidedWords is a decision as the screen tells it.
+func decidedWords(b journal.Decision) string {
+	text := fmt.Sprintf("DECIDED by %s: %s: %s. %s", b.Body, b.Decision, strings.ToUpper(b.Chosen), b.Note)
+	if b.Reason != "" {
+		text += "\nReasons: " + b.Reason
 	}
-	return b.String()
+	for _, o := range b.Options {
+		if o.Name == b.Chosen && o.Again > 0 {
+			text += "\nThis is not final: the question comes back."
+		}
+	}
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"smki.example/cmd/clikit"
 	"smki.example/drills/journal"
 )
 
@@ -16,7 +17,7 @@ func recordKey(path string) (*journal.Key, error) {
 	if path == "" {
 		dir, err := os.UserConfigDir()
 		if err != nil {
-			return nil, fmt.Errorf("finding the record key: %w: name it with --record-key", err)
+			return nil, clikit.Usagef("drill run: there is no configuration folder for the record key (%v): name the key's file with --record-key", err)
 		}
 		path = filepath.Join(dir, "smki-drill", "record.key")
 	}

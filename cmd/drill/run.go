@@ -20,7 +20,8 @@ func runCommand() *cli.Command {
 		ArgsUsage: "NAME|FILE",
 		Description: `On a terminal every decision is asked for, with its options, briefing and clock; elsewhere, and with --auto, the script
 answers, and the record says that no member voted. --choose answers one decision ahead and may be given again; a decision that
-comes back after an adjournment takes its answers in order: --choose "recovery key=adjourn,required".
+comes back after an adjournment takes its answers in order: --choose "recovery key=adjourn,required". An answer that can never be
+asked for is an error; one that was not asked for in this run is named in a warning. Ctrl-C on a terminal asks before it stops.
 
 DIR must not exist. The journal in it is on disk before each step begins; a drill that breaks off leaves a pack without a seal,
 which does not verify. The last line printed is the pack's path, the line before it the words for the minutes.
@@ -49,6 +50,10 @@ Examples:
 	}
 }
 
+// mostDevices is how many devices a run may have: as many as a fleet holds in
+// memory (drills/fleet).
+const mostDevices = 1_000_000
+
 func play(c *cli.Context) error {
 	args, err := clikit.Arguments(c, "NAME|FILE")
 	if err != nil {
@@ -58,8 +63,11 @@ func play(c *cli.Context) error {
 	if d.pack, err = d.procedureAndScenario(args[0]); err != nil {
 		return err
 	}
-	if c.Int("devices") < 0 || c.IsSet("devices") && c.Int("devices") == 0 {
-		return clikit.Usagef("drill run: --devices must be 1 or more")
+	if n := c.Int("devices"); c.IsSet("devices") && (n < 1 || n > mostDevices) {
+		return clikit.Usagef("drill run: --devices must be 1 to %d", mostDevices)
+	}
+	if c.Bool("auto") && c.String("as") != "" {
+		return clikit.Usagef("drill run: --auto asks nobody and --as asks %q: give one of them", c.String("as"))
 	}
 	if c.Float64("speed") < 0 {
 		return clikit.Usagef("drill run: --speed must not be negative")
@@ -78,6 +86,8 @@ type drill struct {
 	pack        string
 	procedure   *procedure.Pack
 	scenario    *scenario.Scenario
+	keys        *keyboard       // nil: nobody is asked
+	choices     *engine.Choices // nil: nothing was chosen ahead
 	progress    *clikit.Progress
 }
 
@@ -97,7 +107,9 @@ func (d *drill) procedureAndScenario(name string) (string, error) {
 func (d *drill) decider() (engine.Decider, string, error) {
 	rest, answers := engine.Script(), "script"
 	if d.interactive {
-		rest, answers = &asker{in: os.Stdin, out: d.c.App.Writer}, "terminal"
+		s := screen{out: d.c.App.Writer}
+		d.keys = newKeyboard(os.Stdin, s)
+		rest, answers = &asker{screen: s, keys: d.keys}, "terminal"
 	}
 	if body := d.c.String("as"); body != "" {
 		var err error
@@ -107,11 +119,11 @@ func (d *drill) decider() (engine.Decider, string, error) {
 		answers += ", as " + body
 	}
 	if list := d.c.StringSlice("choose"); len(list) > 0 {
-		chosen, err := engine.ParseChoices(d.scenario, list, rest)
-		if err != nil {
+		var err error
+		if d.choices, err = engine.ParseChoices(d.scenario, list, rest); err != nil {
 			return nil, "", fmt.Errorf("--choose: %w", err)
 		}
-		return chosen, answers + ", some chosen on the command line", nil
+		return d.choices, answers + ", some chosen on the command line", nil
 	}
 	return rest, answers, nil
 }
