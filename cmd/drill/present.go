@@ -141,9 +141,9 @@ func (s *stage) text(m engine.Moment) string {
 	case journal.Missed:
 		return fmt.Sprintf("MISSED: %s: %s", b.What, b.Why)
 	case journal.Finding:
-		return fmt.Sprintf("%s  %s", heldWords(b.Held), b.Says)
+		return fmt.Sprintf("%s: %s", heldWords(b.Held), b.Says)
 	case journal.Closing:
-		return fmt.Sprintf("%s  %s: %s", heldWords(b.Held), b.Check, b.Found)
+		return fmt.Sprintf("%s: %s: %s", heldWords(b.Held), b.Check, b.Found)
 	}
 	return ""
 }
@@ -157,7 +157,7 @@ func metWords(met bool) string {
 
 func heldWords(held bool) string {
 	if held {
-		return "held    "
+		return "held"
 	}
 	return "NOT HELD"
 }
