@@ -357,7 +357,9 @@ const labelWidth = 23
 // last are lines that stand after it, such as the words of the record.
 func (r *Report) Text(w io.Writer, width int, last ...Line) error {
 	var b strings.Builder
-	b.WriteString(r.Heading() + "\n")
+	for _, line := range wrap(r.Heading(), width) {
+		b.WriteString(line + "\n")
+	}
 	for _, l := range append(r.Lines(), last...) {
 		label := fmt.Sprintf("%-*s", labelWidth, l.Label)
 		for _, part := range wrap(l.Text, width-labelWidth) {
