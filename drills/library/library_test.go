@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"smki.example/drills/journal"
 	"smki.example/drills/library"
 	"smki.example/drills/procedure"
+	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
 	"smki.example/softhsm"
 )
@@ -25,9 +27,50 @@ var update = flag.Bool("update", false, "rewrite the .want files; review the dif
 // read, large enough for a late and an unreachable device.
 const devices = 40
 
-// play plays a shipped drill for real, with the script's answers, and returns its
-// journal, masked.
-func play(t *testing.T, id string, seed int64) (string, *engine.Result) {
+// A course is what a drill led to.
+type course struct {
+	*engine.Result
+	entries []journal.Entry
+}
+
+// masked is the journal of a course, as it stands in a .want file.
+func (c *course) masked(t *testing.T) string {
+	t.Helper()
+	text, err := journal.Masked(c.entries)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// asked says whether a question was put to its body.
+func (c *course) asked(t *testing.T, decision string) bool {
+	t.Helper()
+	for _, e := range c.entries {
+		if e.Kind != journal.KindQuestion {
+			continue
+		}
+		var q journal.Question
+		require.NoError(t, json.Unmarshal(e.Body, &q))
+		if q.Decision == decision {
+			return true
+		}
+	}
+	return false
+}
+
+// play plays a shipped drill for real, with the script's answers but for those
+// that are chosen, each DECISION=OPTION.
+func play(t *testing.T, id string, seed int64, chosen ...string) *course {
+	t.Helper()
+	return playWith(t, id, seed, func(s *scenario.Scenario) (engine.Decider, error) {
+		if len(chosen) == 0 {
+			return engine.Script(), nil
+		}
+		return engine.ParseChoices(s, chosen, engine.Script())
+	})
+}
+
+// playWith plays a shipped drill for real, with the answers of a decider.
+func playWith(t *testing.T, id string, seed int64, answers func(*scenario.Scenario) (engine.Decider, error)) *course {
 	t.Helper()
 	if _, err := softhsm.Find(); err != nil {
 		if os.Getenv("SMKI_NO_SKIP") == "1" {
@@ -38,6 +81,8 @@ func play(t *testing.T, id string, seed int64) (string, *engine.Result) {
 	p, err := procedure.Sample()
 	require.NoError(t, err)
 	s, err := library.Load(id, verbs.Vocabulary(p))
+	require.NoError(t, err)
+	decider, err := answers(s)
 	require.NoError(t, err)
 	pack, scratch := t.TempDir(), t.TempDir()
 	key, err := journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
@@ -54,15 +99,13 @@ func play(t *testing.T, id string, seed int64) (string, *engine.Result) {
 	defer func() { require.NoError(t, world.Close()) }()
 	environment, n, versions := world.Start()
 	result, err := engine.Run(context.Background(), engine.Config{
-		Scenario: s, World: world, Journal: record, Decider: engine.Script(), Epoch: epoch,
+		Scenario: s, World: world, Journal: record, Decider: decider, Epoch: epoch,
 		Seed: seed, Environment: environment, Devices: n, Answers: "script", Versions: versions,
 	})
 	require.NoError(t, err)
 	entries, err := journal.ReadAll(path)
 	require.NoError(t, err)
-	masked, err := journal.Masked(entries)
-	require.NoError(t, err)
-	return string(masked), result
+	return &course{result, entries}
 }
 
 // Every shipped drill, played with the script's answers, leads to its expected
@@ -72,9 +115,10 @@ func TestJournals(t *testing.T) {
 	for _, id := range library.IDs() {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
-			got, result := play(t, id, 1)
-			require.Equal(t, engine.Finished, result.Outcome.Outcome, "%v", result.Cause)
-			require.Equal(t, engine.Held, result.Finding, "the script's answers are those that work")
+			c := play(t, id, 1)
+			got := c.masked(t)
+			require.Equal(t, engine.Finished, c.Outcome.Outcome, "%v", c.Cause)
+			require.Equal(t, engine.Held, c.Finding, "the script's answers are those that work")
 			if *update {
 				require.NoError(t, os.WriteFile(id+".want", []byte(got), 0o644))
 			}
@@ -98,11 +142,9 @@ func same(t *testing.T, want, got string) {
 // One seed goes one way, whatever goroutines do; another seed goes another.
 func TestOneSeedOneJournal(t *testing.T) {
 	t.Parallel()
-	first, _ := play(t, "S02", 7)
-	again, _ := play(t, "S02", 7)
-	same(t, first, again)
-	other, _ := play(t, "S02", 8)
-	require.NotEqual(t, first, other)
+	first := play(t, "S02", 7).masked(t)
+	same(t, first, play(t, "S02", 7).masked(t))
+	require.NotEqual(t, first, play(t, "S02", 8).masked(t))
 }
 
 func TestSource(t *testing.T) {
