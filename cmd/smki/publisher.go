@@ -49,6 +49,10 @@ func (p *publisher) run(ctx context.Context) {
 			if _, err := p.desk.issuer.Reconcile(ctx); err != nil && ctx.Err() == nil {
 				p.logger.Error("settling what dead processes left behind", "error", err)
 			}
+			// A server that is killed signs no last head of the log.
+			if _, err := p.desk.issuer.Log().Checkpoint(ctx); err != nil && ctx.Err() == nil {
+				p.logger.Error("signing the head of the audit log", "error", err)
+			}
 			reconciled = time.Now()
 		}
 		p.tell(ctx)

@@ -242,14 +242,20 @@ func (s *site) submit(t *testing.T, c *http.Client, n int) string {
 	return got.ID
 }
 
+// ask asks for a batch.
+func (s *site) ask(t *testing.T, c *http.Client, id string) (got batchAnswer) {
+	t.Helper()
+	status, text := call(t, c, "GET", s.secure+smkiws.ResultPath+"?BatchId="+id, "")
+	require.Equal(t, http.StatusOK, status, text)
+	require.NoError(t, xml.Unmarshal([]byte(text), &got), text)
+	return got
+}
+
 // result asks for a batch until it has a status, and returns the answer.
 func (s *site) result(t *testing.T, c *http.Client, id, want string) (got batchAnswer) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		status, text := call(t, c, "GET", s.secure+smkiws.ResultPath+"?BatchId="+id, "")
-		require.Equal(t, http.StatusOK, status, text)
-		got = batchAnswer{}
-		require.NoError(t, xml.Unmarshal([]byte(text), &got), text)
+		got = s.ask(t, c, id)
 		return got.Status == want
 	}, waitLong, waitStep, "batch %s never was %s", id, want)
 	return got
