@@ -198,7 +198,8 @@ func openDoor(address string, handler http.Handler, logger *slog.Logger) (door, 
 		return door{}, fmt.Errorf("listening: %w; give another address with --listen and --public", err)
 	}
 	return door{listener: listener, server: &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		// The times are for what no lane takes, as a refusal; a lane sets its own.
+		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}}, nil
 }

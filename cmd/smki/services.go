@@ -13,9 +13,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"smki.example/ca/smkiws"
 	"smki.example/policy"
 )
 
@@ -192,13 +195,13 @@ func (t *dayTime) UnmarshalJSON(b []byte) error {
 
 // services reads services.json; without the file everything has its default.
 func (h *home) services() (*services, error) {
-	path := filepath.Join(h.dir, servicesFile)
-	b, err := os.ReadFile(path)
+	file := filepath.Join(h.dir, servicesFile)
+	b, err := os.ReadFile(file)
 	s := &services{Version: servicesVersion}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fmt.Errorf("reading %q: %w", path, err)
+		return nil, fmt.Errorf("reading %q: %w", file, err)
 	default:
 		s.Version = 0
 		decoder := json.NewDecoder(bytes.NewReader(b))
@@ -215,7 +218,7 @@ func (h *home) services() (*services, error) {
 		err = s.check(h)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", path, err)
+		return nil, fmt.Errorf("reading %q: %w", file, err)
 	}
 	return s, nil
 }
@@ -238,6 +241,9 @@ func (s *services) check(h *home) (err error) {
 	if s.WebServices.Portal == nil {
 		s.WebServices.Portal = new(true)
 	}
+	if err := checkAdHocPath(s.WebServices.AdHocPath); err != nil {
+		return err
+	}
 	if (s.Server.Certificate == "") != (s.Server.Key == "") {
 		return errors.New("server: certificate and key belong together; they may name one file")
 	}
@@ -255,19 +261,35 @@ func (s *services) check(h *home) (err error) {
 	return nil
 }
 
+// checkAdHocPath refuses a path that is another service's, or nobody's.
+func checkAdHocPath(p string) error {
+	if p == "" {
+		return nil
+	}
+	if !strings.HasPrefix(p, "/") || path.Clean(p) != p || p == "/" || strings.ContainsAny(p, "{}?# ") {
+		return fmt.Errorf("web_services.ad_hoc_path: %q: want a path like %s", p, smkiws.DefaultAdHocPath)
+	}
+	for _, taken := range []string{smkiws.SubmitPath, smkiws.ResultPath, smkiws.AdHocSchemaPath, smkiws.BatchSchemaPath, "/portal/", "/ra/", cfsslPath} {
+		if p == strings.TrimSuffix(taken, "/") || strings.HasPrefix(p, taken) {
+			return fmt.Errorf("web_services.ad_hoc_path: %q belongs to another service", p)
+		}
+	}
+	return nil
+}
+
 // readKey reads a private key that signs files.
-func readKey(path string) (crypto.Signer, error) {
-	b, err := os.ReadFile(path)
+func readKey(file string) (crypto.Signer, error) {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	block, _ := pem.Decode(b)
 	if block == nil {
-		return nil, fmt.Errorf("%q is not PEM", path)
+		return nil, fmt.Errorf("%q is not PEM", file)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%q holds no PKCS#8 key", path) // the cause may have some of the key in it
+		return nil, fmt.Errorf("%q holds no PKCS#8 key", file) // the cause may have some of the key in it
 	}
 	switch key := key.(type) {
 	case ed25519.PrivateKey:
@@ -275,5 +297,5 @@ func readKey(path string) (crypto.Signer, error) {
 	case *ecdsa.PrivateKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("%q: want an Ed25519 or ECDSA key", path)
+	return nil, fmt.Errorf("%q: want an Ed25519 or ECDSA key", file)
 }

@@ -40,12 +40,15 @@ func TestServicesStrict(t *testing.T) {
 		`{}`:                                  `version is 0`,
 		`{"version": 1} {}`:                   `something follows`,
 		`{"version": 1, "time_zone": "Mars"}`: `time_zone`,
-		`{"version": 1, "web_services": {"batch_time": 300}}`:                              `want a time as text`,
-		`{"version": 1, "web_services": {"retention": "-1h"}}`:                             `want a time like`,
-		`{"version": 1, "web_services": {"window": {"opens": "25:00"}}}`:                   `want a time of day`,
-		`{"version": 1, "server": {"certificate": "server.pem"}}`:                          `belong together`,
-		`{"version": 1, "web_services": {"notices": [{"party": "supplier-a"}]}}`:           `from before until`,
-		`{"version": 1, "cfssl": {"clients": [{"name": "a", "key": "0102030405060708"}]}}`: `unknown field "key"`,
+		`{"version": 1, "web_services": {"batch_time": 300}}`:                                   `want a time as text`,
+		`{"version": 1, "web_services": {"retention": "-1h"}}`:                                  `want a time like`,
+		`{"version": 1, "web_services": {"window": {"opens": "25:00"}}}`:                        `want a time of day`,
+		`{"version": 1, "web_services": {"ad_hoc_path": "/ra/x"}}`:                              `belongs to another service`,
+		`{"version": 1, "web_services": {"ad_hoc_path": "/1.0/PortalCSRBatch/SubmitCSRBatch"}}`: `belongs to another service`,
+		`{"version": 1, "web_services": {"ad_hoc_path": "/a//b"}}`:                              `want a path like`,
+		`{"version": 1, "server": {"certificate": "server.pem"}}`:                               `belong together`,
+		`{"version": 1, "web_services": {"notices": [{"party": "supplier-a"}]}}`:                `from before until`,
+		`{"version": 1, "cfssl": {"clients": [{"name": "a", "key": "0102030405060708"}]}}`:      `unknown field "key"`,
 	} {
 		_, err := load("exercise", text)
 		require.ErrorContains(t, err, want, text)
