@@ -16,6 +16,7 @@ import (
 
 	"smki.example/ca/backup"
 	"smki.example/cmd/clikit"
+	"smki.example/softhsm"
 )
 
 // Names of a home that backups are about.
@@ -239,11 +240,15 @@ func isThere(path string) bool {
 // copyTokenInto copies the SoftHSM token while nobody logs in to it, because a
 // login rewrites its file, and adds the copies to files.
 func (h *home) copyTokenInto(ctx context.Context, to string, files map[string]string) error {
-	unlock, err := h.lockToken(ctx)
+	token, err := softhsm.Open(h.path(h.Token.SoftHSM))
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	held, err := softhsm.Guard(ctx, token.Config())
+	if err != nil {
+		return fmt.Errorf("waiting for the token, which another process is opening: %w", err)
+	}
+	defer held.Release()
 	if err := os.CopyFS(to, os.DirFS(h.path(h.Token.SoftHSM))); err != nil {
 		return err
 	}

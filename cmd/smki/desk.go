@@ -99,7 +99,7 @@ func (d *desk) openToken(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	config.Logger = logger
-	if d.token, err = d.home.openToken(ctx, config); err != nil {
+	if d.token, err = hsm.Open(ctx, config); err != nil {
 		return tokenGone(err)
 	}
 	return nil

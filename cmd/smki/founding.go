@@ -150,12 +150,7 @@ func (f *founding) openToken(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.home.Token.SoftHSM != "" {
-		if err := f.home.keepToken(); err != nil {
-			return err
-		}
-	}
-	if f.token, err = f.home.openToken(ctx, config); err != nil {
+	if f.token, err = hsm.Open(ctx, config); err != nil {
 		return tokenGone(err)
 	}
 	if info := f.token.Info(); !f.home.env.Exercise && strings.Contains(strings.ToLower(info.Manufacturer+" "+info.Model), "softhsm") {
