@@ -33,7 +33,7 @@ build: ## leave bin/smki, bin/drill and bin/ceremony
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
 
-drill: setup build ## play the first recovery drill with its default answers, about a minute
+drill: setup build ## play the first recovery drill with its default answers
 	@mkdir -p packs
 	@bin/drill run $(SCENARIO) --auto --out $(PACK)
 
