@@ -89,13 +89,6 @@ func text(tag byte, s string) *tlv { return &tlv{tag: tag, content: []byte(s)} }
 
 func cons(tag byte, children ...*tlv) *tlv { return &tlv{tag: tag, children: children} }
 
-func oidTLV(t testing.TB, id ...int) *tlv {
-	t.Helper()
-	der, err := asn1.Marshal(asn1.ObjectIdentifier(id))
-	require.NoError(t, err)
-	return parseTLV(t, der)
-}
-
 // attribute returns one RDN with one attribute 2.5.4.n.
 func rdn(n byte, value *tlv) *tlv { return cons(0x31, cons(0x30, prim(0x06, 0x55, 0x04, n), value)) }
 

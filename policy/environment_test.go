@@ -131,10 +131,7 @@ func TestEnvironmentErrors(t *testing.T) {
 			require.NotEqual(t, good, bad, "the row changes nothing")
 			_, err := policy.ParseEnvironment("my.json", []byte(bad))
 			require.Error(t, err)
-			want := row.want
-			if strings.Contains(want, "%d") {
-				want = strings.Replace(want, "%d", strconv.Itoa(lineOf(row.old)), 1)
-			}
+			want := strings.Replace(row.want, "%d", strconv.Itoa(lineOf(row.old)), 1)
 			require.ErrorContains(t, err, "my.json:")
 			require.ErrorContains(t, err, want)
 			require.NotContains(t, err.Error(), "\n")

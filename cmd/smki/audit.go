@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -182,7 +181,7 @@ func runAuditCheckpoint(c *cli.Context) error {
 			_, err = fmt.Fprintf(c.App.Writer, "head over %d records in %s\n", p.Size, c.String("out"))
 			return err
 		}
-		_, err = io.WriteString(c.App.Writer, string(p.Note))
+		_, err = c.App.Writer.Write(p.Note)
 		return err
 	})
 }

@@ -2,7 +2,7 @@ package fleet
 
 import (
 	"crypto/ecdsa"
-	"math/big"
+	"crypto/elliptic"
 
 	"smki.example/policy"
 )
@@ -21,5 +21,10 @@ func (d *Device) InjectSecret(pub *ecdsa.PublicKey, z []byte) {
 func (d *Device) InjectPublicKey(usage policy.KeyUsage, pub *ecdsa.PublicKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.pairLocked(usage).next = &ecdsa.PrivateKey{PublicKey: *pub, D: big.NewInt(1)}
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), append(make([]byte, 31), 1))
+	if err != nil {
+		panic("fleet: internal error: " + err.Error())
+	}
+	key.PublicKey = *pub
+	d.pairLocked(usage).next = key
 }

@@ -141,14 +141,6 @@ func inOrder(p gbcs.Payload) gbcs.Payload {
 	return p
 }
 
-// supplierAfterUpdate are the supplier's certificates once the public update
-// command has been carried out.
-var supplierAfterUpdate = map[gbcs.TrustAnchorCell]string{
-	fleet.CellSupplierSigning:    "90b3d51f30010000-Z1b-supplier-ds",
-	fleet.CellSupplierAgreement:  "90b3d51f30010000-Z1b-supplier-ka",
-	fleet.CellSupplierPrepayment: "90b3d51f30010000-Z1b-supplierPP-ka",
-}
-
 func TestPublishedCommandsHaveThePublishedOutcome(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
