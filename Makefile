@@ -43,7 +43,7 @@ test: setup-test build ## formatting, vet, structure and every test; what CI run
 	@$(GO) vet ./...
 	@$(GO) test -timeout 15m $(TESTFLAGS) ./...
 
-bench: setup ## benchmarks, each with its ceiling measured in the same run
+bench: setup ## benchmarks; that of issuance measures its ceiling in the same run
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime 2s $$($(GO) list ./... | grep -v /tools)
 
 check: test ## test, and the race detector, static analysis, short fuzzing and every drill

@@ -52,31 +52,40 @@ func (t *Token) Key(ctx context.Context, label KeyLabel) (*Key, error) {
 }
 
 func (s *session) lookUp(label KeyLabel) (*Key, error) {
-	found, err := s.find(
-		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY),
-		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-		pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(label)))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return nil, s.absent("private key")
-	case len(found) > 1:
-		return nil, fmt.Errorf("%w: token %q has %d private keys of that name", ErrConflict, s.login.label, len(found))
-	}
-	evidence, err := s.attributes(found[0])
+	id, evidence, err := s.named(pkcs11.CKO_PRIVATE_KEY, "private key", label)
 	if err != nil {
 		return nil, err
-	}
-	id, err := hex.DecodeString(evidence.ID)
-	if err != nil || len(id) == 0 {
-		return nil, fmt.Errorf("the key has no CKA_ID, by which it would be found again after a loss of the token")
 	}
 	public, err := s.publicKey(id)
 	if err != nil {
 		return nil, err
 	}
 	return &Key{id: id, label: label, public: public, evidence: evidence}, nil
+}
+
+// named finds the one object of a class that goes by a label, and returns its
+// CKA_ID, by which it is found again after a loss, with its attributes. noun is
+// what errors call it.
+func (s *session) named(class uint, noun string, label KeyLabel) (id []byte, evidence Attributes, err error) {
+	found, err := s.find(
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, class),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+		pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(label)))
+	switch {
+	case err != nil:
+		return nil, evidence, err
+	case len(found) == 0:
+		return nil, evidence, s.absent(noun)
+	case len(found) > 1:
+		return nil, evidence, fmt.Errorf("%w: token %q has %d %ss of that name", ErrConflict, s.login.label, len(found), noun)
+	}
+	if evidence, err = s.attributes(found[0]); err != nil {
+		return nil, evidence, err
+	}
+	if id, err = hex.DecodeString(evidence.ID); err != nil || len(id) == 0 {
+		return nil, evidence, fmt.Errorf("the %s has no CKA_ID, by which it would be found again after a loss of the token", noun)
+	}
+	return id, evidence, nil
 }
 
 // publicKey reads the public key that belongs to the private key of the same id.

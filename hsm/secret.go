@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -95,27 +94,11 @@ func (s *session) generateSecret(spec SecretSpec, id []byte) error {
 // has none, ErrConflict that it has several.
 func (t *Token) Secret(ctx context.Context, label KeyLabel) (*Secret, error) {
 	k, err := operate(ctx, t, repeatAlways, func(s *session) (*Secret, error) {
-		found, err := s.find(
-			pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
-			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
-			pkcs11.NewAttribute(pkcs11.CKA_LABEL, string(label)))
-		switch {
-		case err != nil:
-			return nil, err
-		case len(found) == 0:
-			return nil, s.absent("secret key")
-		case len(found) > 1:
-			return nil, fmt.Errorf("%w: token %q has %d secrets of that name", ErrConflict, s.login.label, len(found))
-		}
-		a, err := s.attributes(found[0])
+		id, evidence, err := s.named(pkcs11.CKO_SECRET_KEY, "secret key", label)
 		if err != nil {
 			return nil, err
 		}
-		id, err := hex.DecodeString(a.ID)
-		if err != nil || len(id) == 0 {
-			return nil, fmt.Errorf("the secret has no CKA_ID, by which it would be found again after a loss of the token")
-		}
-		return &Secret{id: id, label: label, evidence: a}, nil
+		return &Secret{id: id, label: label, evidence: evidence}, nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking up secret %q: %w", label, err)

@@ -178,7 +178,7 @@ func (r *reader) file(path string) error {
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
 		return r.archive(path)
 	case bytes.HasPrefix(text, []byte("<")):
-		r.problems.add("it is XML, which comes with the web services and is not in this version; give a file of lines {\"id\", \"csr\"}, a folder or a zip archive")
+		r.problems.add("it is XML, which is read as a batch of the web services and not here; give a file of lines {\"id\", \"csr\"}, a folder or a zip archive")
 		return nil
 	}
 	return r.jsonLines(buffered)

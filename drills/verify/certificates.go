@@ -25,7 +25,11 @@ func (a *audit) certificates() (string, error) {
 	return fmt.Sprintf("%d certificates, each down to a root in the pack", len(all)), nil
 }
 
+// loadCertificates reads the certificates of the pack, once for all steps.
 func (a *audit) loadCertificates() (map[string]*policy.Certificate, error) {
+	if a.certs != nil {
+		return a.certs, nil
+	}
 	all := map[string]*policy.Certificate{}
 	for _, name := range a.named("certs/", ".pem") {
 		raw, err := a.read(name)
@@ -45,6 +49,7 @@ func (a *audit) loadCertificates() (map[string]*policy.Certificate, error) {
 	if len(all) == 0 {
 		return nil, errors.New("the pack holds no certificate")
 	}
+	a.certs = all
 	return all, nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"smki.example/policy"
 )
 
 // The three files that a seal cannot list, because they come after it.
@@ -31,7 +33,8 @@ type audit struct {
 	options Options
 	result  *Result
 
-	files   map[string]string // name -> SHA-256 in hex, of what lies in the folder
+	files   map[string]string              // name -> SHA-256 in hex, of what lies in the folder
+	certs   map[string]*policy.Certificate // read once, by the first step that asks
 	entries []entry
 	head    [32]byte // tree hash over all entries
 	heads   map[string]int64
