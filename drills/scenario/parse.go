@@ -167,16 +167,25 @@ func (c *checker) parties(n *node) {
 			Category: c.oneOf(p.value, "category", "party category", c.v.Categories),
 			Role:     c.oneOf(p.value, "role", "party role", c.v.Roles)})
 	}
-	c.told = slices.Concat(c.v.Recipients, c.bodyIDs(), c.partyIDs())
+	for _, p := range c.s.Parties {
+		if slices.Contains(c.v.Implied, p.ID) {
+			c.errs.add(p.Pos, "%q is a party of every drill: give yours another name", p.ID)
+		}
+	}
+	c.told = slices.Concat(c.v.Recipients, c.bodyIDs(), c.named())
 }
 
-func (c *checker) partyIDs() []string {
+// named are the parties that the scenario names.
+func (c *checker) named() []string {
 	out := make([]string, len(c.s.Parties))
 	for i, p := range c.s.Parties {
 		out[i] = p.ID
 	}
 	return out
 }
+
+// partyIDs are all parties: those that the scenario names, and those of every drill.
+func (c *checker) partyIDs() []string { return slices.Concat(c.named(), c.v.Implied) }
 
 func (c *checker) expectations(n *node) []Expectation {
 	var out []Expectation

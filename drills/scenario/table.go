@@ -67,6 +67,9 @@ func VocabularyTable(v Vocabulary) string {
 			row(&b, "&nbsp;&nbsp;`"+p.Name+"`", takes(p), says)
 		}
 	}
+	if len(v.Implied) > 0 {
+		fmt.Fprintf(&b, "\nA party is one that the scenario names under `parties`, or one of every drill: `%s`.\n", strings.Join(v.Implied, "`, `"))
+	}
 	fmt.Fprintf(&b, "\n**Names**, in conditions\n\n| name | kind | what it is |\n| --- | --- | --- |\n")
 	row(&b, "`chosen.DECISION`", "string", "the option taken, empty until then; spaces and hyphens of the decision's name are written `_`")
 	row(&b, "`now`", "timestamp", "the date that scenario time stands for")

@@ -20,6 +20,7 @@ type Vocabulary struct {
 	Keys       []string // what an option may open: recovery, contingency
 	Categories []string // of parties
 	Roles      []string // of parties
+	Implied    []string // parties of every drill, which no scenario declares: "acb"
 	Steps      []Step   // of the procedure pack
 	Factors    []Factor // of the guidance
 }

@@ -25,6 +25,9 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 		verbReport:   w.report,
 		verbClose:    w.closeKey,
 	}[a.Verb]
+	if do == nil && notYet[a.Verb] {
+		return refuse("%q cannot be carried out yet", a.Verb)
+	}
 	if do == nil {
 		return fmt.Errorf("verbs: internal error: verb %q is in the vocabulary and nobody does it", a.Verb)
 	}
@@ -35,6 +38,9 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 	}
 	return err
 }
+
+// notYet are verbs that a scenario may say already.
+var notYet = map[string]bool{verbChange: true, verbStopAttack: true, verbRaise: true, verbLower: true, verbExit: true, verbNotice: true, verbDefer: true}
 
 // freeze has the broker hold all traffic in a party's name, its own included. Held
 // already, it stays held.

@@ -19,7 +19,7 @@ func partyParam() []scenario.Param {
 }
 
 func types() []scenario.Type {
-	return []scenario.Type{
+	return append([]scenario.Type{
 		{
 			Name: typeDevices, Says: "a set of devices",
 			Fields: []scenario.Name{
@@ -31,14 +31,14 @@ func types() []scenario.Type {
 				{Name: "unreachable", Type: typeDevices, Says: "those that no message reaches"},
 				{Name: "changed", Type: typeChanged, Says: "those with a cell that is not what it was at the start"},
 			},
-			Methods: []scenario.Function{
+			Methods: append([]scenario.Function{
 				{Name: "holding", Params: partyParam(), Result: typeDevices, Says: "those whose cells hold all of the party's newest keys"},
 				{Name: "recovered", Params: partyParam(), Result: typeDevices, Says: "those that hold the party's replaced keys in all its cells; none before keys are replaced"},
 				{Name: "partly", Params: partyParam(), Result: typeDevices, Says: "those that hold some of the party's replaced keys"},
 				{Name: "taken", Params: partyParam(), Result: typeDevices, Says: "those on which an intruder's key stands in the party's signing cell"},
 				{Name: "brokered", Params: partyParam(), Result: typeDevices, Says: "those on which the Access Control Broker's key stands in the party's signing cell"},
 				{Name: "obeying", Params: partyParam(), Result: typeDevices, Says: "those that would take the party's next command: its key stands in the signing cell and its counter is high enough"},
-			},
+			}, orgMethods()...),
 		},
 		{
 			Name: typeChanged, Says: "a set of devices on which something changed",
@@ -76,9 +76,11 @@ func types() []scenario.Type {
 				{Name: "sent", Type: "int", Says: "commands sent"},
 				{Name: "refused", Type: "int", Says: "devices whose last word was no"},
 				{Name: "stopped", Type: "int", Says: "devices whose last command the broker did not let through"},
+				{Name: "waiting", Type: "int", Says: "devices that keep a command for later (future dated)"},
+				{Name: "quarantined", Type: "int", Says: "devices whose command is in quarantine"},
 			},
 		},
-	}
+	}, orgTypes()...)
 }
 
 func names() []scenario.Name {
@@ -89,11 +91,11 @@ func names() []scenario.Name {
 }
 
 func functions() []scenario.Function {
-	return []scenario.Function{
+	return append([]scenario.Function{
 		{Name: "crl", Params: []scenario.Param{{Name: "issuer", Kind: scenario.Choice, Values: listIssuers}}, Result: typeList, Says: "the newest list of an authority"},
 		{Name: "key", Params: []scenario.Param{{Name: "key", Kind: scenario.Key}}, Result: typeKey, Says: "a key that custodians hold"},
 		{Name: "work", Params: partyParam(), Result: typeWork, Says: "what was sent to replace a party's keys"},
 		{Name: "frozen", Params: partyParam(), Result: "bool", Says: "the broker holds the party's traffic"},
-		{Name: "alerts", Params: []scenario.Param{{Name: "code", Kind: scenario.Choice, Values: []string{"8F30", "8F3D", "8F53", "8F60"}}}, Result: "int", Says: "how often devices reported an alert code so far"},
-	}
+		{Name: "alerts", Params: []scenario.Param{{Name: "code", Kind: scenario.Choice, Values: []string{"8F30", "8F3D", "8F53", "8F60", "8F66", "8F67"}}}, Result: "int", Says: "how often devices reported an alert code so far"},
+	}, orgFunctions()...)
 }
