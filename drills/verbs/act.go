@@ -11,6 +11,9 @@ import (
 
 // Act starts one verb of the scenario; see vocabulary.go for what each means.
 func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) error {
+	if w.aboutAuthorities(a) {
+		return w.actOnAuthorities(ctx, at, a)
+	}
 	do := map[string]func(context.Context, time.Duration, engine.Action) error{
 		verbReplace:  w.replace,
 		verbHandOver: w.handOver,

@@ -40,7 +40,7 @@ func Vocabulary(p *procedure.Pack) scenario.Vocabulary {
 	for _, f := range p.Factors {
 		v.Factors = append(v.Factors, scenario.Factor{ID: f.ID, Text: f.Text, Force: f.Force, Keys: f.Keys, Verified: f.Verified})
 	}
-	return v
+	return withAuthorityWords(v, p)
 }
 
 // verbTable is every verb: those of the keys of organisations first.
