@@ -18,5 +18,9 @@
 // whoever knows k shares has it for good, so shares are made anew when one is
 // lost (recovery.md, 6).
 //
+// A secret that is in no token, because one day it must leave, is kept in the
+// same way and given out once ([SecretVault]). [Holders] says of how many Parties
+// the custodians who come must be.
+//
 // Start at [Vault.Open].
 package custody

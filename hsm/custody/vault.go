@@ -22,6 +22,8 @@ import (
 type Vault struct {
 	// Token is how the token is reached, without its PIN.
 	Token hsm.Config
+	// Holders says of how many Parties the custodians who come must be.
+	Holders Holders
 	// DecisionKey verifies authorisations. Whoever holds its private half, and
 	// can call k custodians together, can use the keys of the token.
 	DecisionKey note.Verifier
@@ -68,6 +70,9 @@ func (v *Vault) Open(ctx context.Context, signed []byte, shares []Share) (*Sessi
 	}
 	if err := unspent(v.Ledger, a); err != nil {
 		return nil, err
+	}
+	if err := v.Holders.enough(shares); err != nil {
+		return nil, fmt.Errorf("opening a vault under authorisation %q: %w", a.ID, err)
 	}
 	pin, err := Combine(shares)
 	if err != nil {
