@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"drills/journal":   {"drills/words"},
 	"drills/scenario":  {},
 	"drills/procedure": {},
+	"drills/forecast":  {},
 	"drills/engine":    {"drills/scenario", "drills/journal", "drills/words"},
 	"drills/verify":    {"drills/words", "policy"},
 	"drills/gbcs":      {"policy"},
@@ -75,7 +76,7 @@ var rooms = map[string][]string{
 		"hsm", "hsm/ceremony", "policy", "softhsm",
 	},
 	"cmd/drill": {
-		"cmd/clikit", "policy", "drills/engine", "drills/gbcs", "drills/journal", "drills/library", "drills/procedure",
+		"cmd/clikit", "policy", "drills/engine", "drills/forecast", "drills/gbcs", "drills/journal", "drills/library", "drills/procedure",
 		"drills/report", "drills/scenario", "drills/verbs", "drills/verify", "drills/words",
 	},
 }
