@@ -3,6 +3,8 @@ package ceremony
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
@@ -148,6 +150,9 @@ func (m *meeting) certify(ctx context.Context, c Certificate) ([]string, error) 
 	if err != nil {
 		return nil, fmt.Errorf("certificate %q: %w", c.Name, err)
 	}
+	if old := m.certificates[c.Renews]; old != nil && old.Subject.CN != c.CN {
+		return nil, fmt.Errorf("%w: certificate %q would renew that of %q under the name %q; a renewal keeps the name", ErrRefused, c.Name, old.Subject.CN, c.CN)
+	}
 	signingKey := m.keys[c.Key]
 	if c.Issuer != "" {
 		issuer, _ := m.Script.certificate(c.Issuer)
@@ -199,6 +204,9 @@ func (m *meeting) certify(ctx context.Context, c Certificate) ([]string, error) 
 		fmt.Sprintf("signed by key %s, valid %s to %s", signingKey.Label(), certificate.NotBefore.Format("2006-01-02"), certificate.NotAfter.Format("2006-01-02")),
 		fmt.Sprintf("certificate SHA-256 %x", sum),
 	}
+	if c.Renews != "" {
+		lines = append(lines, "for the same key and under the same name as certificate "+c.Renews)
+	}
 	if c.Contingency != "" {
 		lines = append(lines, "carries the wrapped contingency key "+string(c.Contingency)+" ("+OurReading+")")
 	}
@@ -236,7 +244,11 @@ func (m *meeting) wrap(c Contingency) ([]string, error) {
 		return nil, err
 	}
 	defer clear(symmetric)
-	der, err := wrapContingency(symmetric, m.keys[c.Key].Public())
+	public, stays, err := m.contingencyPublic(c)
+	if err != nil {
+		return nil, err
+	}
+	der, err := wrapContingency(symmetric, public)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping key %q: %w", c.Key, err)
 	}
@@ -251,10 +263,34 @@ func (m *meeting) wrap(c Contingency) ([]string, error) {
 		}
 	}
 	m.wrapped[c.Key] = der
-	return []string{
+	return append(stays,
 		fmt.Sprintf("key %s wrapped by %s (%s)", c.Key, c.Wrap, OurReading),
 		fmt.Sprintf("symmetric key of 32 octets split %d of %d, set %s: %s", c.Open, len(c.Custodians), shares[0].Set(), strings.Join(c.Custodians, ", ")),
-	}, nil
+	), nil
+}
+
+// contingencyPublic is the public half that is to be wrapped, of a key that was
+// made in this ceremony or of one that was given.
+func (m *meeting) contingencyPublic(c Contingency) (public *ecdsa.PublicKey, lines []string, err error) {
+	if !c.Given {
+		return m.keys[c.Key].Public(), nil, nil
+	}
+	public = m.Contingency
+	if m.rehearsal && public == nil {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, nil, fmt.Errorf("making a stand-in for key %q: %w", c.Key, err)
+		}
+		public = &key.PublicKey
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, nil, fmt.Errorf("writing public key %q: %w", c.Key, err)
+	}
+	if err := m.record.pem(filepath.Join(publicKeyDir, string(c.Key)+".pem"), "PUBLIC KEY", spki); err != nil {
+		return nil, nil, err
+	}
+	return public, []string{fmt.Sprintf("key %s stays as it is; its public half was given, SHA-256 %x", c.Key, sha256.Sum256(spki))}, nil
 }
 
 func (m *meeting) hand(c Contingency, who string, share custody.Share) error {

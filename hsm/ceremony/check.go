@@ -101,10 +101,12 @@ func (c *checker) certificates() {
 			c.failAt(cert.Pos, "%sa name is of small letters, digits and hyphens, since it becomes a file name", what)
 		}
 		if c.want(cert.Pos, what+"key", string(cert.Key), c.s.keyNames()) {
-			if other := holder[cert.Key]; other != "" {
+			if other := holder[cert.Key]; other != "" && cert.Renews == "" {
 				c.failAt(cert.Pos, "%skey %q is already in certificate %q; a key is in one certificate", what, cert.Key, other)
 			}
-			holder[cert.Key] = cert.Name
+			if cert.Renews == "" {
+				holder[cert.Key] = cert.Name
+			}
 			if k, _ := c.s.key(cert.Key); k.Existing && !cert.Profile.Authority() {
 				c.failAt(cert.Pos, "%skey %q is there already; only an authority's is used by a ceremony that did not make it", what, cert.Key)
 			}
@@ -114,6 +116,22 @@ func (c *checker) certificates() {
 		}
 		c.profile(cert, what)
 		c.issuer(cert, what)
+		c.renewal(cert, what)
+	}
+}
+
+// renewal is for roots alone: they sign themselves, so that whoever trusts the key
+// sees that the new certificate is its holder's word.
+func (c *checker) renewal(cert Certificate, what string) {
+	if cert.Renews == "" || !c.want(cert.Pos, what+"renews", cert.Renews, c.s.certificateNames()) {
+		return
+	}
+	old, _ := c.s.certificate(cert.Renews)
+	switch {
+	case !c.s.existing(old):
+		c.failAt(cert.Pos, "%sit renews %q, which this ceremony makes itself; only a certificate that is there already is renewed", what, cert.Renews)
+	case !cert.Profile.Root() || old.Profile != cert.Profile || old.Key != cert.Key:
+		c.failAt(cert.Pos, "%sit renews %q, so it must be a root's certificate of the same profile and key", what, cert.Renews)
 	}
 }
 
@@ -206,7 +224,15 @@ func (c *checker) contingency() {
 	if k == nil {
 		return
 	}
-	c.want(k.Pos, "contingency: key", string(k.Key), c.s.keyNames())
+	if _, listed := c.s.key(k.Key); k.Given && listed {
+		c.failAt(k.Pos, "contingency: key %q is given, so it is on no token here: take it out of keys", k.Key)
+	}
+	if err := k.Key.Check(); k.Given && err != nil {
+		c.failAt(k.Pos, "contingency: %v", err)
+	}
+	if !k.Given {
+		c.want(k.Pos, "contingency: key", string(k.Key), c.s.keyNames())
+	}
 	if key, ok := c.s.key(k.Key); ok && key.Use != "sign" {
 		c.failAt(k.Pos, "contingency: key %q must be made to sign", k.Key)
 	}
@@ -277,7 +303,9 @@ func (c *checker) steps() {
 			if c.s.Contingency == nil || string(c.s.Contingency.Key) != st.Object {
 				c.failAt(st.Pos, "%skey %q has no contingency section that says how it is wrapped", what, st.Object)
 			}
-			need(VerbGenerate + " " + st.Object)
+			if c.s.Contingency == nil || !c.s.Contingency.Given {
+				need(VerbGenerate + " " + st.Object)
+			}
 		case VerbCertify:
 			if c.want(st.Pos, what+"certificate", st.Object, c.s.certificateNames()) {
 				cert, _ := c.s.certificate(st.Object)
@@ -285,7 +313,11 @@ func (c *checker) steps() {
 					c.failAt(st.Pos, "%scertificate %q is of an existing key and there already", what, st.Object)
 					continue
 				}
-				need(VerbGenerate + " " + string(cert.Key))
+				if cert.Renews != "" {
+					need(VerbUse + " " + string(cert.Key))
+				} else {
+					need(VerbGenerate + " " + string(cert.Key))
+				}
 				if issuer, _ := c.s.certificate(cert.Issuer); c.s.existing(issuer) {
 					need(VerbUse + " " + string(issuer.Key))
 				} else if cert.Issuer != "" {

@@ -43,7 +43,7 @@ func (m *meeting) use(ctx context.Context, k Key) ([]string, error) {
 		return nil, err
 	}
 	for _, c := range m.Script.Certificates {
-		if c.Key != k.Label {
+		if c.Key != k.Label || c.Renews != "" {
 			continue
 		}
 		line, err := m.recognise(ctx, c, key)
@@ -102,7 +102,7 @@ func (m *meeting) standIn(ctx context.Context, c Certificate, key *hsm.Key) ([]b
 	if err != nil {
 		return nil, err
 	}
-	tbs, err := profile.TBS(policy.CertificateTemplate{Serial: serial, PublicKey: key.Public(), CN: "RHRS", NotBefore: m.Clock()})
+	tbs, err := profile.TBS(policy.CertificateTemplate{Serial: serial, PublicKey: key.Public(), CN: m.standInName(c), NotBefore: m.Clock()})
 	if err != nil {
 		return nil, err
 	}
@@ -112,4 +112,13 @@ func (m *meeting) standIn(ctx context.Context, c Certificate, key *hsm.Key) ([]b
 		return nil, err
 	}
 	return policy.Assemble(tbs, signature)
+}
+
+// standInName is the name of a stand-in: that of the certificate which renews it,
+// if one does, since a renewal keeps the name.
+func (m *meeting) standInName(c Certificate) string {
+	if renewal, is := find(m.Script.Certificates, func(r Certificate) bool { return r.Renews == c.Name }); is {
+		return renewal.CN
+	}
+	return "RHRS"
 }

@@ -51,7 +51,7 @@ func (s *Script) key(label hsm.KeyLabel) (Key, bool) {
 // when its key was.
 func (s *Script) existing(c Certificate) bool {
 	k, _ := s.key(c.Key)
-	return k.Existing
+	return k.Existing && c.Renews == ""
 }
 
 // usesExisting tells whether the script uses a key that it does not make.

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,6 +38,9 @@ type Config struct {
 	// Existing has the certificates, in DER, of those certificates of the script whose
 	// keys are existing, by name. A rehearsal makes its own.
 	Existing map[string][]byte
+	// Contingency is the public half of the contingency key, where the script says
+	// that it is given. A rehearsal makes its own.
+	Contingency *ecdsa.PublicKey
 	// Rehearsed, if not empty, is the hash that the rehearsal printed. Another
 	// script is refused; so is one that differs from a rehearsal kept in Out.
 	Rehearsed string
@@ -168,6 +172,9 @@ func prepare(c Config) (*meeting, error) {
 		if c.Script.existing(cert) && !c.rehearsal && len(c.Existing[cert.Name]) == 0 {
 			return nil, fmt.Errorf("running a ceremony: the script uses key %q, which is there already; give its certificate %q", cert.Key, cert.Name)
 		}
+	}
+	if k := c.Script.Contingency; k != nil && k.Given && !c.rehearsal && c.Contingency == nil {
+		return nil, fmt.Errorf("running a ceremony: the script wraps the public half of key %q, which is on no token here; give it", k.Key)
 	}
 	return &meeting{
 		Config: c, env: env, record: record{dir: c.Out, fault: c.fault}, signer: signer, vkey: vkey,

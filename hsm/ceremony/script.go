@@ -75,13 +75,20 @@ type Certificate struct {
 	EntityID    string
 	Usage       string       // organisation: "digitalSignature" or "keyAgreement"
 	Contingency hsm.KeyLabel // root-oca: the contingency key whose public half it carries, wrapped
+	// Renews names the certificate of an existing root key that this one is to
+	// take the place of: same key, same name, and a contingency key wrapped anew.
+	Renews string
 }
 
 // Contingency is how the contingency key's public half is wrapped and who gets
 // the symmetric key's shares. Our reading; no public text gives the octets.
 type Contingency struct {
-	Pos        Pos
-	Key        hsm.KeyLabel
+	Pos Pos
+	Key hsm.KeyLabel
+	// Given says that the pair stays as it is, on a token that this ceremony does
+	// not open: its public half, which is all that wrapping needs, is given to the
+	// run ([Config].Contingency).
+	Given      bool
 	Wrap       string // "id-aes256-wrap-pad"
 	Custodians []string
 	Open       int
@@ -192,8 +199,8 @@ func (s *Script) read(r *reader, top ast.Node) {
 		s.Certificates = append(s.Certificates, readCertificate(r, p))
 	}
 	if n := f["contingency"]; n != nil {
-		c := r.fields(n, "contingency", "key!", "wrap!", "custodians!", "open!", "basis!")
-		s.Contingency = &Contingency{position(n), hsm.KeyLabel(r.text(c["key"], "contingency: key")), r.text(c["wrap"], "contingency: wrap"),
+		c := r.fields(n, "contingency", "key!", "given", "wrap!", "custodians!", "open!", "basis!")
+		s.Contingency = &Contingency{position(n), hsm.KeyLabel(r.text(c["key"], "contingency: key")), r.truth(c["given"], "contingency: given"), r.text(c["wrap"], "contingency: wrap"),
 			r.texts(c["custodians"], "contingency: custodians"), r.number(c["open"], "contingency: open"), r.text(c["basis"], "contingency: basis")}
 	}
 	for i, n := range r.list(f["steps"], "steps") {
@@ -211,11 +218,11 @@ func (r *reader) entries(n ast.Node, what string) []pair {
 
 func readCertificate(r *reader, p pair) Certificate {
 	what := "certificate " + p.name
-	f := r.fields(p.value, what, "profile!", "issuer", "key!", "cn", "role", "entity", "usage", "contingency")
+	f := r.fields(p.value, what, "profile!", "issuer", "key!", "cn", "role", "entity", "usage", "contingency", "renews")
 	text := func(field string) string { return r.text(f[field], what+": "+field) }
 	return Certificate{
 		Pos: position(p.key), Name: p.name, Profile: policy.ProfileName(text("profile")), Issuer: text("issuer"), Key: hsm.KeyLabel(text("key")),
-		CN: text("cn"), Role: text("role"), EntityID: text("entity"), Usage: text("usage"), Contingency: hsm.KeyLabel(text("contingency")),
+		CN: text("cn"), Role: text("role"), EntityID: text("entity"), Usage: text("usage"), Contingency: hsm.KeyLabel(text("contingency")), Renews: text("renews"),
 	}
 }
 
