@@ -11,31 +11,6 @@ import (
 	"smki.example/policy"
 )
 
-// The nine trust anchor cells of an electricity meter, in the order in which
-// reports list them. The prepayment cell differs from the supplier's other key
-// agreement cell in its cell usage only.
-var (
-	CellRoot               = gbcs.TrustAnchorCell{Role: policy.RoleRoot, Usage: policy.UsageCertSign}
-	CellRecovery           = gbcs.TrustAnchorCell{Role: policy.RoleRecovery, Usage: policy.UsageDigitalSignature}
-	CellSupplierSigning    = gbcs.TrustAnchorCell{Role: policy.RoleSupplier, Usage: policy.UsageDigitalSignature}
-	CellSupplierAgreement  = gbcs.TrustAnchorCell{Role: policy.RoleSupplier, Usage: policy.UsageKeyAgreement}
-	CellSupplierPrepayment = gbcs.TrustAnchorCell{Role: policy.RoleSupplier, Usage: policy.UsageKeyAgreement, Cell: gbcs.CellPrePaymentTopUp}
-	CellOperatorSigning    = gbcs.TrustAnchorCell{Role: policy.RoleNetworkOperator, Usage: policy.UsageDigitalSignature}
-	CellOperatorAgreement  = gbcs.TrustAnchorCell{Role: policy.RoleNetworkOperator, Usage: policy.UsageKeyAgreement}
-	CellBrokerAgreement    = gbcs.TrustAnchorCell{Role: policy.RoleAccessControlBroker, Usage: policy.UsageKeyAgreement}
-	CellTransitionalCoS    = gbcs.TrustAnchorCell{Role: policy.RoleTransitionalCoS, Usage: policy.UsageDigitalSignature}
-)
-
-// MeterCells returns the nine cells of an electricity meter, in report order.
-func MeterCells() []gbcs.TrustAnchorCell {
-	return []gbcs.TrustAnchorCell{
-		CellRoot, CellRecovery,
-		CellSupplierSigning, CellSupplierAgreement, CellSupplierPrepayment,
-		CellOperatorSigning, CellOperatorAgreement,
-		CellBrokerAgreement, CellTransitionalCoS,
-	}
-}
-
 // An Anchor is the content of a trust anchor cell. SubjectID is zero for the
 // root. Certificate is nil where only the key is known, which no cell but the
 // root may be: a root without its certificate has no wrapped contingency key,
@@ -56,21 +31,6 @@ func AnchorOf(c *policy.Certificate) Anchor {
 		a.SubjectID = id
 	}
 	return a
-}
-
-// A Type is a kind of device, with its number in GBCS. Only the electricity
-// meter is simulated. The numbers go on the wire: do not reorder.
-type Type uint8
-
-// TypeESME is an electricity meter.
-const TypeESME Type = 1
-
-// String returns the name of the type as GBCS writes it.
-func (t Type) String() string {
-	if t == TypeESME {
-		return "ESME"
-	}
-	return fmt.Sprintf("device type %d", uint8(t))
 }
 
 // A Region is one of the three communications regions.
