@@ -84,14 +84,21 @@ func checkCRLTemplate(t CRLTemplate) error {
 		return errors.New("ThisUpdate, NextUpdate: want dates from 1950 to 9999")
 	}
 	for _, e := range t.Entries {
-		switch {
-		case e.Serial.IsZero():
-			return errors.New("Entries: want a serial in each")
-		case !e.Reason.Known():
-			return fmt.Errorf("Entries: serial %s: want a reason that SMKI allows, got %s", e.Serial, e.Reason)
-		case e.At.UTC().Year() < 1950 || e.At.UTC().Year() > 9999:
-			return fmt.Errorf("Entries: serial %s: want a revocation date from 1950 to 9999", e.Serial)
+		if err := checkCRLEntry(e); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkCRLEntry(e CRLEntry) error {
+	switch {
+	case e.Serial.IsZero():
+		return errors.New("Entries: want a serial in each")
+	case !e.Reason.Known():
+		return fmt.Errorf("Entries: serial %s: want a reason that SMKI allows, got %s", e.Serial, e.Reason)
+	case e.At.UTC().Year() < 1950 || e.At.UTC().Year() > 9999:
+		return fmt.Errorf("Entries: serial %s: want a revocation date from 1950 to 9999", e.Serial)
 	}
 	return nil
 }
