@@ -199,3 +199,17 @@ func (l *Log) Newest(ctx context.Context) (Checkpoint, bool, error) {
 	c, err := l.ParseCheckpoint(signed[0])
 	return c, err == nil, err
 }
+
+// Head computes the head of the log as tx sees it, from the hashes that are stored,
+// and returns it with the size. It signs nothing.
+func Head(ctx context.Context, tx store.Tx) (int64, tlog.Hash, error) {
+	n, err := size(ctx, tx)
+	if err != nil {
+		return 0, tlog.Hash{}, fmt.Errorf("computing the head of the audit log: %w", err)
+	}
+	hash, err := tlog.TreeHash(n, stored{ctx, tx})
+	if err != nil {
+		return 0, tlog.Hash{}, fmt.Errorf("computing the head of the audit log: %w", err)
+	}
+	return n, hash, nil
+}
