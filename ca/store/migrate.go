@@ -88,6 +88,9 @@ func (d *sqlite) migrating(ctx context.Context, f func(goose.Dialect, *sql.DB) e
 		return fmt.Errorf("locking for migration: %w", err)
 	}
 	defer unlock()
+	if err := d.refuseMoved(ctx); err != nil {
+		return err
+	}
 	db, err := d.openWriter()
 	if err != nil {
 		return err
