@@ -137,6 +137,44 @@ func CertificateIn(ctx context.Context, tx store.Tx, serial policy.Serial) (*Cer
 	return c, notFound(err, "certificate %q", serial)
 }
 
+// BySerials returns certificates in no order, some hundred at a time and in constant
+// memory. Serials that the ledger does not have are passed over. Iteration ends with
+// the first error.
+func (i *Issuer) BySerials(ctx context.Context, serials []policy.Serial) iter.Seq2[*Certificate, error] {
+	return func(yield func(*Certificate, error) bool) {
+		for from := 0; from < len(serials); from += pageSize {
+			var args []any
+			for _, s := range serials[from:min(from+pageSize, len(serials))] {
+				args = append(args, s[:])
+			}
+			var page []*Certificate
+			err := i.store.Read(ctx, func(tx store.Tx) error {
+				page = nil
+				return lookUp(ctx, tx, `SELECT `+certificateColumns+` FROM certificate WHERE serial IN (?)`, args, func(row func(...any) error) error {
+					c, err := scanCertificate(scanner(row))
+					page = append(page, c)
+					return err
+				})
+			})
+			if err != nil {
+				yield(nil, fmt.Errorf("looking certificates up: %w", err))
+				return
+			}
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A scanner is a row's Scan as [scanCertificate] wants it.
+type scanner func(...any) error
+
+// Scan implements the interface.
+func (s scanner) Scan(into ...any) error { return s(into...) }
+
 // BySPKI returns the certificates of one key, oldest first: none or one, and
 // more only where a ceremony renewed one in place.
 func (i *Issuer) BySPKI(ctx context.Context, key KeyHash) ([]*Certificate, error) {

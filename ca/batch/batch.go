@@ -2,12 +2,10 @@ package batch
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"smki.example/ca"
 	"smki.example/ca/store"
@@ -33,31 +31,54 @@ type Config struct {
 	// Requester is who sent the batch, as ledger and audit log will say it, with the
 	// batch's own number behind it.
 	Requester string
-	// Progress, if not nil, hears how many items have their result. It is called from
-	// the goroutine that works.
+	// Progress, if not nil, hears how many items have their result, from one goroutine
+	// at a time.
 	Progress func(done, total int)
-	// Issued, if not nil, hears of each certificate once its item says so, from the
-	// goroutine that works.
+	// Issued, if not nil, hears of each certificate once its item says so. It is called
+	// by several goroutines at once.
 	Issued func(id string, der []byte) error
 	// Chunk is how many items are issued together. Zero: [ca.MaxBatch], which is the
 	// most.
 	Chunk int
+	// Lanes is how many chunks are in work at once, so that one's signatures are made
+	// while another waits for the disk. Zero: two more than the cores.
+	Lanes int
 	// RetryRefused has items decided anew that were refused in an earlier run, after
 	// whatever refused them was put right.
 	RetryRefused bool
 }
 
-// A Batch is a list of items in the database, those of one input. It is worked by
-// one goroutine; other processes may work the same items at the same time.
+// A Batch is a list of items in the database, those of one input. Other processes
+// may work the same items at the same time.
 type Batch struct {
 	cfg   Config
 	store *store.Store
 	lease *store.Lease
-	seqs  []int64       // of the items, in the order of the input
-	place map[int64]int // index into seqs
+	items []entry       // in the order of the input
+	place map[int64]int // index into items, by seq
 	// Resumed is how many items had a result before this run.
 	Resumed int
+
+	first []waiting // what Enrol saw waiting, for the first round of Work
+
+	mu    sync.Mutex
+	done  int                     // guarded by mu: items with a result
+	taken map[policy.Serial]int64 // guarded by mu: certificates found for items (by seq) that were begun before
 }
+
+// An entry is an item as Work needs it.
+type entry struct {
+	seq       int64
+	id        string
+	requester string // of the batch it first came in
+	request   []byte
+}
+
+// Close gives up what the batch has claimed and not finished.
+func (b *Batch) Close() error { return b.lease.Release() }
+
+// Len is the number of items.
+func (b *Batch) Len() int { return len(b.items) }
 
 // Enrol writes the items into the database, except those that are there already,
 // and returns the batch. Either all of them are there when it returns, or none of
@@ -72,8 +93,12 @@ func Enrol(ctx context.Context, cfg Config, items []Item) (*Batch, error) {
 	if cfg.Chunk <= 0 || cfg.Chunk > ca.MaxBatch {
 		cfg.Chunk = ca.MaxBatch
 	}
-	b := &Batch{cfg: cfg, store: cfg.Issuer.Store(), place: make(map[int64]int, len(items))}
-	if err := b.store.Write(ctx, func(tx store.Tx) error { return b.enrol(ctx, tx, items) }); err != nil {
+	if cfg.Lanes <= 0 {
+		cfg.Lanes = runtime.GOMAXPROCS(0) + 2
+	}
+	b := &Batch{cfg: cfg, store: cfg.Issuer.Store(), taken: make(map[policy.Serial]int64)}
+	sent := normalise(items)
+	if err := b.store.Write(ctx, func(tx store.Tx) error { return b.enrol(ctx, tx, sent) }); err != nil {
 		return nil, fmt.Errorf("enrolling a batch: %w", err)
 	}
 	var err error
@@ -81,63 +106,4 @@ func Enrol(ctx context.Context, cfg Config, items []Item) (*Batch, error) {
 		return nil, fmt.Errorf("enrolling a batch: %w", err)
 	}
 	return b, nil
-}
-
-// Close gives up what the batch has claimed and not finished.
-func (b *Batch) Close() error { return b.lease.Release() }
-
-// Len is the number of items.
-func (b *Batch) Len() int { return len(b.seqs) }
-
-func (b *Batch) enrol(ctx context.Context, tx store.Tx, items []Item) error {
-	b.seqs, b.Resumed = b.seqs[:0], 0
-	clear(b.place)
-	batch := ""
-	for n, item := range items {
-		request, digest := normal(item.Request)
-		var seq int64
-		var state string
-		err := tx.QueryRow(ctx, `SELECT seq, state FROM batch_item WHERE id = $1 AND digest = $2`, item.ID, digest[:]).Scan(&seq, &state)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			if batch == "" {
-				if batch, err = b.begin(ctx, tx); err != nil {
-					return err
-				}
-			}
-			err = tx.QueryRow(ctx, `INSERT INTO batch_item (batch, id, digest, request, state) VALUES ($1, $2, $3, $4, 'waiting') RETURNING seq`,
-				batch, item.ID, digest[:], request).Scan(&seq)
-		case err == nil && b.cfg.RetryRefused && State(state) != Waiting && State(state) != Success:
-			_, err = tx.Exec(ctx, `UPDATE batch_item SET state = 'waiting', owner = '', error_code = '', detail = '', settled_at = NULL WHERE seq = $1`, seq)
-		case err == nil && State(state) != Waiting:
-			b.Resumed++
-		}
-		if err != nil {
-			return fmt.Errorf("item %q: %w", item.ID, err)
-		}
-		b.place[seq] = n
-		b.seqs = append(b.seqs, seq)
-	}
-	return nil
-}
-
-// begin writes the row of a batch. Its number is drawn at random, because it is in
-// the requester of every certificate and must not be met by chance.
-func (b *Batch) begin(ctx context.Context, tx store.Tx) (string, error) {
-	var random [8]byte
-	rand.Read(random[:])
-	id := hex.EncodeToString(random[:])
-	_, err := tx.Exec(ctx, `INSERT INTO batch (id, requester, created_at) VALUES ($1, $2, $3)`,
-		id, b.cfg.Requester+", batch "+id, b.cfg.Issuer.Now().UnixMicro())
-	return id, err
-}
-
-// normal is a request as it is kept, and its identity: the DER, so that PEM and
-// base64 of one request are one item; or what was sent, if it is neither.
-func normal(sent []byte) ([]byte, [32]byte) {
-	der, err := policy.DecodePEMOrBase64(sent, "request")
-	if err != nil {
-		der = sent
-	}
-	return der, sha256.Sum256(der)
 }

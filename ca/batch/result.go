@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,6 +33,9 @@ var codes = map[string]struct {
 	"role":                {Ineligible, CodeIneligible},
 	"environment":         {Ineligible, CodeIneligible},
 }
+
+// errTaken says that a claim was lost, which a living process's cannot be.
+var errTaken = errors.New("another process has claimed it; is the lease file of this one gone?")
 
 // result takes over what issuance said. An error is an outage or a conflict: the
 // item has no result then.
@@ -74,21 +78,25 @@ type Result struct {
 
 // Results returns where every item stands, in the order of the input.
 func (b *Batch) Results(ctx context.Context) ([]Result, error) {
-	all := make([]Result, len(b.seqs))
+	all := make([]Result, len(b.items))
+	bySeq := make(map[int64]Result, len(b.items))
 	err := b.store.Read(ctx, func(tx store.Tx) error {
-		for n, seq := range b.seqs {
-			var state string
-			var serial []byte
-			r := &all[n]
-			err := tx.QueryRow(ctx, `SELECT id, state, serial, error_code, detail FROM batch_item WHERE seq = $1`, seq).
-				Scan(&r.ID, &state, &serial, &r.ErrorCode, &r.Detail)
+		for _, r := range b.runs() {
+			rows, err := tx.Query(ctx, `SELECT seq, state, serial, error_code, detail FROM batch_item WHERE seq >= $1 AND seq <= $2`, r.first, r.last)
 			if err != nil {
 				return err
 			}
-			r.State = State(state)
-			if serial != nil {
-				s := policy.Serial(serial)
-				r.Serial = &s
+			for rows.Next() {
+				seq, result, err := scanResult(rows)
+				if err != nil {
+					rows.Close()
+					return err
+				}
+				bySeq[seq] = result
+			}
+			rows.Close()
+			if err := rows.Err(); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -96,5 +104,27 @@ func (b *Batch) Results(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the results of a batch: %w", err)
 	}
+	for n, item := range b.items {
+		result, there := bySeq[item.seq]
+		if !there {
+			return nil, fmt.Errorf("reading the results of a batch: item %q is not in the database any more", item.id)
+		}
+		result.ID = item.id
+		all[n] = result
+	}
 	return all, nil
+}
+
+func scanResult(rows *sql.Rows) (seq int64, r Result, err error) {
+	var state string
+	var serial []byte
+	if err := rows.Scan(&seq, &state, &serial, &r.ErrorCode, &r.Detail); err != nil {
+		return 0, r, err
+	}
+	r.State = State(state)
+	if serial != nil {
+		s := policy.Serial(serial)
+		r.Serial = &s
+	}
+	return seq, r, nil
 }

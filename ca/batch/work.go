@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"smki.example/ca"
 	"smki.example/ca/store"
@@ -15,54 +19,37 @@ import (
 // process has claimed, or whose key another process is certifying.
 const pause = 50 * time.Millisecond
 
-// A row is one waiting item.
-type row struct {
-	seq       int64
-	id        string
-	owner     store.OwnerID
-	tries     int
-	requester string
-	request   []byte
-
-	state     State
-	untouched bool // another process was certifying the key: nothing was signed for this item
-	serial    *policy.Serial
-	errorCode string
-	detail    string
-	der       []byte
+// A waiting item has no result yet.
+type waiting struct {
+	seq   int64
+	owner store.OwnerID // who has claimed it
 }
 
-// Work issues until every item of the batch has its result. It claims a chunk of
-// items, issues to them together, and writes their results, and so on;
-// items that another process has claimed are waited for, and taken over if it dies.
+// Work issues until every item of the batch has its result. It goes over the items
+// that wait, a chunk in each lane: claimed, issued to together, results written. Then
+// it looks what still waits, and so on; items that another process has claimed are
+// waited for, and taken over if it dies.
 //
-// An error means that the work stopped: what was done is recorded, and giving the
-// same batch again goes on. It is the token's or the database's, or ctx's. A claim is
-// given up by Close.
+// An error means that the work stopped, in all lanes: what was done is recorded, and
+// giving the same batch again goes on. It is the token's or the database's, or
+// ctx's. A claim is given up by Close.
 func (b *Batch) Work(ctx context.Context) error {
-	for {
-		waiting, err := b.waiting(ctx)
-		if err != nil {
-			return fmt.Errorf("working a batch: %w", err)
-		}
-		if b.cfg.Progress != nil {
-			b.cfg.Progress(len(b.seqs)-len(waiting), len(b.seqs))
-		}
-		if len(waiting) == 0 {
+	left := b.first
+	for b.first = nil; ; {
+		b.progress(0)
+		if len(left) == 0 {
 			return nil
 		}
 		if err := context.Cause(ctx); err != nil {
 			return fmt.Errorf("working a batch: %w", err)
 		}
-		claimed, err := b.claim(ctx, waiting)
+		free, err := b.free(ctx, left)
 		if err != nil {
 			return fmt.Errorf("claiming items: %w", err)
 		}
-		finished := 0
-		if len(claimed) > 0 {
-			if finished, err = b.issue(ctx, claimed); err != nil {
-				return fmt.Errorf("working a batch: %w", err)
-			}
+		finished, err := b.round(ctx, free)
+		if err != nil {
+			return fmt.Errorf("working a batch: %w", err)
 		}
 		if finished == 0 {
 			timer := time.NewTimer(pause)
@@ -72,66 +59,129 @@ func (b *Batch) Work(ctx context.Context) error {
 			}
 			timer.Stop()
 		}
+		if left, err = b.waiting(ctx); err != nil {
+			return fmt.Errorf("working a batch: %w", err)
+		}
 	}
 }
 
-// waiting returns the items of the batch that have no result, in order.
-func (b *Batch) waiting(ctx context.Context) ([]*row, error) {
-	if len(b.seqs) == 0 {
-		return nil, nil
+// progress tells that some more items have their result.
+func (b *Batch) progress(more int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done += more
+	if b.cfg.Progress != nil {
+		b.cfg.Progress(b.done, len(b.items))
 	}
-	least, most := b.seqs[0], b.seqs[0]
-	for _, seq := range b.seqs {
-		least, most = min(least, seq), max(most, seq)
+}
+
+// round works the items chunk by chunk, several at a time, and returns how many have
+// a result now. No chunk is begun after one has failed.
+func (b *Batch) round(ctx context.Context, free []waiting) (int, error) {
+	var next, finished atomic.Int64
+	var failed atomic.Bool
+	chunk := int64(b.cfg.Chunk)
+	var lanes errgroup.Group
+	for range b.cfg.Lanes {
+		lanes.Go(func() error {
+			for !failed.Load() && ctx.Err() == nil {
+				from := next.Add(chunk) - chunk
+				if from >= int64(len(free)) {
+					return nil
+				}
+				n, err := b.chunk(ctx, free[from:min(from+chunk, int64(len(free)))])
+				finished.Add(int64(n))
+				b.progress(n)
+				if err != nil {
+					failed.Store(true)
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	var all []*row
+	err := lanes.Wait()
+	return int(finished.Load()), err
+}
+
+// chunk claims items, issues to those that it got, and returns how many have a result
+// now.
+func (b *Batch) chunk(ctx context.Context, free []waiting) (int, error) {
+	claimed, err := b.claim(ctx, free)
+	if err != nil {
+		return 0, fmt.Errorf("claiming items: %w", err)
+	}
+	if len(claimed) == 0 {
+		return 0, nil // another process was first
+	}
+	return b.issue(ctx, claimed)
+}
+
+// waiting returns the items of the batch that have no result, and counts the others.
+func (b *Batch) waiting(ctx context.Context) ([]waiting, error) {
+	var all []waiting
 	err := b.store.Read(ctx, func(tx store.Tx) error {
 		all = nil
-		rows, err := tx.Query(ctx, `SELECT seq, owner FROM batch_item WHERE state = 'waiting' AND seq >= $1 AND seq <= $2 ORDER BY seq`, least, most)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var r row
-			var owner string
-			if err := rows.Scan(&r.seq, &owner); err != nil {
+		for _, r := range b.runs() {
+			rows, err := tx.Query(ctx, `SELECT seq, owner FROM batch_item WHERE state = 'waiting' AND seq >= $1 AND seq <= $2 ORDER BY seq`, r.first, r.last)
+			if err != nil {
 				return err
 			}
-			r.owner = store.OwnerID(owner)
-			if _, ours := b.place[r.seq]; ours {
-				all = append(all, &r)
+			for rows.Next() {
+				var w waiting
+				var owner string
+				if err := rows.Scan(&w.seq, &owner); err != nil {
+					rows.Close()
+					return err
+				}
+				w.owner = store.OwnerID(owner)
+				all = append(all, w)
+			}
+			rows.Close()
+			if err := rows.Err(); err != nil {
+				return err
 			}
 		}
-		return rows.Err()
+		return nil
 	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done = len(b.items) - len(all)
 	return all, err
 }
 
-// claim takes items that nobody has, that a dead process had, or that this one had
-// when it lost the database.
-func (b *Batch) claim(ctx context.Context, waiting []*row) ([]*row, error) {
+// runs is the batch's items, in the order of their numbers.
+func (b *Batch) runs() []run {
+	seqs := make([]int64, len(b.items))
+	for n := range b.items {
+		seqs[n] = b.items[n].seq
+	}
+	slices.Sort(seqs)
+	return runs(seqs)
+}
+
+// free returns the items that nobody has, that a dead process had, or that this one
+// had when it lost the database. No lane is at work.
+func (b *Batch) free(ctx context.Context, left []waiting) ([]waiting, error) {
 	alive := make(map[store.OwnerID]bool)
-	var free []*row
+	var free []waiting
 	dead := false
-	for _, r := range waiting {
-		if r.owner != "" && r.owner != b.lease.ID() {
-			living, known := alive[r.owner]
+	for _, w := range left {
+		if w.owner != "" && w.owner != b.lease.ID() {
+			living, known := alive[w.owner]
 			if !known {
 				var err error
-				if living, err = b.store.Alive(ctx, r.owner); err != nil {
+				if living, err = b.store.Alive(ctx, w.owner); err != nil {
 					return nil, err
 				}
-				alive[r.owner] = living
+				alive[w.owner] = living
 			}
 			if living {
 				continue
 			}
 			dead = true
 		}
-		if free = append(free, r); len(free) == b.cfg.Chunk {
-			break
-		}
+		free = append(free, w)
 	}
 	if dead {
 		// What the dead owner had asked the token for is written off before its items
@@ -140,28 +190,7 @@ func (b *Batch) claim(ctx context.Context, waiting []*row) ([]*row, error) {
 			return nil, err
 		}
 	}
-	var claimed []*row
-	err := b.store.Write(ctx, func(tx store.Tx) error {
-		claimed = nil
-		for _, r := range free {
-			n, err := tx.Exec(ctx, `UPDATE batch_item SET owner = $1, tries = tries + 1 WHERE seq = $2 AND state = 'waiting' AND owner = $3`,
-				string(b.lease.ID()), r.seq, string(r.owner))
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				continue // another process was first
-			}
-			err = tx.QueryRow(ctx, `SELECT batch_item.id, tries, requester, request FROM batch_item JOIN batch ON batch.id = batch_item.batch WHERE seq = $1`, r.seq).
-				Scan(&r.id, &r.tries, &r.requester, &r.request)
-			if err != nil {
-				return err
-			}
-			claimed = append(claimed, r)
-		}
-		return nil
-	})
-	return claimed, err
+	return free, nil
 }
 
 // issue issues to claimed items, writes their results, and returns how many have
@@ -216,88 +245,4 @@ func (b *Batch) issue(ctx context.Context, claimed []*row) (int, error) {
 		return finished, nil // what failed is tried again
 	}
 	return finished, outage
-}
-
-// recover looks for what an earlier claim of an item has achieved: a certificate of
-// the item's key that was recorded for the item's batch and is no other item's.
-func (b *Batch) recover(ctx context.Context, claimed []*row) error {
-	taken := make(map[policy.Serial]bool)
-	for _, r := range claimed {
-		if r.tries < 2 {
-			continue
-		}
-		request, err := policy.ParseRequest(r.request)
-		if err != nil {
-			continue // nothing was ever issued for it
-		}
-		key, err := ca.KeyHashOf(request.PublicKey)
-		if err != nil {
-			return err
-		}
-		certificates, err := b.cfg.Issuer.BySPKI(ctx, key)
-		if err != nil {
-			return err
-		}
-		for _, c := range certificates {
-			if c.Requester != r.requester || taken[c.Serial] {
-				continue
-			}
-			free, err := b.free(ctx, c.Serial)
-			if err != nil {
-				return err
-			}
-			if free {
-				taken[c.Serial] = true
-				r.succeed(c)
-				break
-			}
-		}
-	}
-	return nil
-}
-
-// free tells whether a certificate is no item's result yet.
-func (b *Batch) free(ctx context.Context, serial policy.Serial) (bool, error) {
-	var n int
-	err := b.store.Read(ctx, func(tx store.Tx) error {
-		return tx.QueryRow(ctx, `SELECT COUNT(*) FROM batch_item WHERE serial = $1`, serial[:]).Scan(&n)
-	})
-	return n == 0, err
-}
-
-// settle writes the results of claimed items and gives back those without one. The
-// caller may have gone; what was issued is written all the same.
-func (b *Batch) settle(ctx context.Context, claimed []*row) error {
-	ctx = context.WithoutCancel(ctx)
-	return b.store.Write(ctx, func(tx store.Tx) error {
-		now := b.cfg.Issuer.Now().UnixMicro()
-		for _, r := range claimed {
-			var n int64
-			var err error
-			if r.state == "" {
-				// A claim that came to nothing does not count: the next worker then takes
-				// no certificate of the key for this item's.
-				again := r.tries
-				if r.untouched {
-					again--
-				}
-				n, err = tx.Exec(ctx, `UPDATE batch_item SET owner = '', tries = $1 WHERE seq = $2 AND state = 'waiting' AND owner = $3`, again, r.seq, string(b.lease.ID()))
-			} else {
-				var serial any
-				if r.serial != nil {
-					serial = r.serial[:]
-				}
-				n, err = tx.Exec(ctx, `UPDATE batch_item SET state = $1, owner = '', serial = $2, error_code = $3, detail = $4, settled_at = $5
-					WHERE seq = $6 AND state = 'waiting' AND owner = $7`,
-					string(r.state), serial, r.errorCode, r.detail, now, r.seq, string(b.lease.ID()))
-			}
-			if err != nil {
-				return fmt.Errorf("writing the result of %q: %w", r.id, err)
-			}
-			if n != 1 {
-				return fmt.Errorf("writing the result of %q: another process has claimed it; is the lease file of this one gone?", r.id)
-			}
-		}
-		return nil
-	})
 }

@@ -43,6 +43,7 @@ type plan struct {
 	DieAtCommit    int // counted from 1; 0: nowhere
 	AfterCommit    bool
 	DieAtSignature int // counted from 1; 0: nowhere
+	Lanes          int
 }
 
 // chunk makes three rounds of the batches here, so that there is a before and an
@@ -131,7 +132,7 @@ func (p plan) work(ctx context.Context, t *tap, faults *store.Faults) error {
 	if err != nil {
 		return err
 	}
-	b, err := batch.Enrol(ctx, batch.Config{Issuer: issuer, Requester: "test", Chunk: chunk, Issued: out.Certificate}, items)
+	b, err := batch.Enrol(ctx, batch.Config{Issuer: issuer, Requester: "test", Chunk: chunk, Lanes: p.Lanes, Issued: out.Certificate}, items)
 	if err != nil {
 		return err
 	}
