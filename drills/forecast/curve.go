@@ -109,13 +109,23 @@ func (c *curve) end() float64 {
 // total is the share that changes in the end.
 func (c *curve) total() float64 { return c.at(c.end()) }
 
-// when is the time at which a share of those that change at all have changed.
-func (c *curve) when(share float64) float64 {
-	want := share * c.total()
-	lo, hi := 0.0, c.end()
-	if want <= 0 {
+// reach is the share that would change if nobody interfered.
+func (c *curve) reach() float64 {
+	sum := 0.0
+	for _, p := range c.pieces {
+		sum += p.share
+	}
+	return sum
+}
+
+// settles is the time at which a share of all that can be reached have changed,
+// infinite if a thief keeps too many.
+func (c *curve) settles(share float64) float64 {
+	want := share * c.reach()
+	if c.takeSpan > 0 && c.total() < want || want <= 0 {
 		return math.Inf(1)
 	}
+	lo, hi := 0.0, c.end()
 	for range 40 {
 		if mid := (lo + hi) / 2; c.at(mid) >= want {
 			hi = mid

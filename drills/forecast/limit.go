@@ -33,14 +33,14 @@ var limits = []struct {
 func (m *model) binds(method int, likely draw) []Relief {
 	one := func(d draw) float64 {
 		c := m.methods[method].course(&m.relevant, m.sleepers, &d, m.likelyQuorum(&d))
-		return c.safe.when(0.95)
+		return c.safe.settles(0.95)
 	}
 	now := one(likely)
 	var found []Relief
 	for _, l := range limits {
 		d := likely
 		l.lift(&d)
-		if saves := now - one(d); saves > 1.0/60 && !math.IsInf(saves, 0) {
+		if saves := now - one(d); saves > 1.0/60 && !math.IsInf(now, 0) {
 			found = append(found, Relief{l.id, l.says, saves})
 		}
 	}

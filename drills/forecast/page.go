@@ -13,13 +13,14 @@ import (
 var pageSource string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count":  func(n int) string { return Thousands(n) },
-	"round":  func(v float64) string { return Thousands(int(math.Round(v))) },
-	"figure": figure,
-	"hours":  func(v float64) string { return hours(never(v)) },
-	"share":  func(v float64) string { return fmt.Sprintf("%.0f %%", v*100) },
-	"letter": func(i int) string { return string(letters[i]) },
-	"gives":  func(c Course) bool { return c.returns },
+	"count":   func(n int) string { return Thousands(n) },
+	"round":   func(v float64) string { return Thousands(int(math.Round(v))) },
+	"figure":  figure,
+	"hours":   func(v float64) string { return hours(never(v)) },
+	"between": func(b Band) string { return between(never(b.Low), never(b.High)) },
+	"share":   func(v float64) string { return fmt.Sprintf("%.0f %%", v*100) },
+	"letter":  func(i int) string { return string(letters[i]) },
+	"gives":   func(c Course) bool { return c.returns },
 }).Parse(pageSource))
 
 // drawn is a curve as the page draws it: a line and its band, in a box of 600 by
@@ -49,10 +50,10 @@ func (f *Forecast) HTML(w io.Writer) error {
 			low = append(low, point(k, c.Curve[k].Share.High))
 		}
 		d.Line, d.Area = strings.Join(line, " "), strings.Join(low, " ")
-		// The letter stands where the curve is half way up.
+		// Each letter stands at a height of its own, for curves that run together.
 		for k, p := range c.Curve {
 			d.X, d.Y = boxWidth*float64(k)/float64(len(c.Curve)-1), boxHeight*(1-p.Share.Likely)
-			if p.Share.Likely > 0.25+0.12*float64(i) {
+			if p.Share.Likely > 0.75-0.2*float64(i) {
 				break
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // plot sizes, in characters of a terminal.
 const (
 	plotWidth  = 61
-	plotHeight = 14
+	plotHeight = 15
 )
 
 // letters stand for the methods in a plot, in the order of the courses.
@@ -45,6 +45,11 @@ func (f *Forecast) Plot(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "       +%s\n", strings.Repeat("-", plotWidth))
 	fmt.Fprintf(&b, "        %-*s%*s\n", plotWidth-20, "the report", 20, hours(f.Horizon)+unit(f.Horizon))
+	for i, c := range f.Courses {
+		if last := c.Curve[len(c.Curve)-1].Share.Likely; last < 0.002 {
+			fmt.Fprintf(&b, "        %c begins beyond the right edge\n", letters[i])
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -80,12 +85,36 @@ func (f *Forecast) Text(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "  %-15s %s\n", cut.name, strings.Join(parts, " | "))
 	}
-	fmt.Fprintf(&b, "\nOut of the wrong hands, hours after the report; in brackets what nine of ten of %d runs lie between\n\n", f.Runs)
-	fmt.Fprintf(&b, "  %-36s %22s %22s %22s %22s %9s\n", "", "first command", "50 %", "95 %", "99.9 %", "first in")
+	fmt.Fprintf(&b, "\nShare of the devices that can be reached which are out of the wrong hands, in hours after the report; in brackets what at least nine of ten of %d runs lie between\n\n", f.Runs)
+	row := func(name string, bands ...Band) {
+		fmt.Fprintf(&b, "%-34s", name)
+		for _, x := range bands {
+			fmt.Fprintf(&b, " %16s", hours(never(x.Likely)))
+		}
+	}
+	spread := func(bands ...Band) {
+		fmt.Fprintf(&b, "\n%-34s", "")
+		for _, x := range bands {
+			fmt.Fprintf(&b, " %16s", x.spread())
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "%-34s %16s %16s %16s %16s %16s %9s\n", "", "first command", "50 %", "95 %", "99 %", "99.9 %", "first in")
 	for i, c := range f.Courses {
-		fmt.Fprintf(&b, "%c %-36s %22s %22s %22s %22s %8.0f%%\n", letters[i], c.Name, c.Prepared, c.Safe[0], c.Safe[1], c.Safe[3], c.First*100)
+		bands := append([]Band{c.Prepared}, c.Safe[:]...)
+		row(string(letters[i])+" "+c.Name, bands...)
+		fmt.Fprintf(&b, " %8.0f%%", c.First*100)
+		spread(bands...)
 		if c.returns {
-			fmt.Fprintf(&b, "  %-36s %22s %22s %22s %22s\n", "  back under the party's own key", "", c.Recovered[0], c.Recovered[1], c.Recovered[3])
+			fmt.Fprintf(&b, "%-34s %16s", "  back under the party's own key", "")
+			for _, x := range c.Recovered {
+				fmt.Fprintf(&b, " %16s", hours(never(x.Likely)))
+			}
+			fmt.Fprintf(&b, "\n%-34s %16s", "", "")
+			for _, x := range c.Recovered {
+				fmt.Fprintf(&b, " %16s", x.spread())
+			}
+			b.WriteString("\n")
 		}
 	}
 	b.WriteString("\n")
@@ -93,10 +122,13 @@ func (f *Forecast) Text(w io.Writer) error {
 		fmt.Fprintf(&b, "%c never answer or stay lost: %s (%s to %s)\n", letters[i], Thousands(int(math.Round(c.Missed.Likely))), Thousands(int(math.Round(c.Missed.Low))), Thousands(int(math.Round(c.Missed.High))))
 		var held []string
 		for _, r := range c.Binds[:min(3, len(c.Binds))] {
-			held = append(held, fmt.Sprintf("%s (without it %s%s sooner)", r.Says, hours(r.Saves), unit(r.Saves)))
+			held = append(held, fmt.Sprintf("%s (%s%s)", r.Says, hours(r.Saves), unit(r.Saves)))
 		}
-		if len(held) > 0 {
-			fmt.Fprintf(&b, "  held up by: %s\n", strings.Join(held, "; "))
+		switch {
+		case c.Safe[1].Likely < 0:
+			b.WriteString("  too slow: the thief is sooner at more than one device in twenty\n")
+		case len(held) > 0:
+			fmt.Fprintf(&b, "  held up by (what it would save to be without): %s\n", strings.Join(held, "; "))
 		}
 	}
 	b.WriteString("\n")
@@ -119,12 +151,21 @@ func (f *Forecast) Text(w io.Writer) error {
 	return err
 }
 
-// String is the likely value with the band in brackets.
-func (b Band) String() string {
+// spread is a band in brackets, or nothing if it has no width.
+func (b Band) spread() string {
 	if b.Low == b.High {
-		return hours(never(b.Likely))
+		return ""
 	}
-	return fmt.Sprintf("%s (%s-%s)", hours(never(b.Likely)), hours(never(b.Low)), hours(never(b.High)))
+	return "(" + between(never(b.Low), never(b.High)) + ")"
+}
+
+// between writes two lengths of time, and their unit once if it is the same.
+func between(low, high float64) string {
+	from, to := hours(low), hours(high)
+	if cut, is := strings.CutSuffix(from, " days"); is && strings.HasSuffix(to, " days") {
+		from = cut
+	}
+	return from + "-" + to
 }
 
 func never(h float64) float64 {

@@ -30,12 +30,20 @@ type Input struct {
 	Seed uint64
 }
 
-// A Band is a figure in the likely case, and what nine runs of ten lie between.
+// A Band is a figure in the likely case, and what at least nine runs of ten lie between.
 // Hours count from the report. A figure that never comes is -1.
 type Band struct {
 	Low    float64 `json:"low"`
 	Likely float64 `json:"likely"`
 	High   float64 `json:"high"`
+}
+
+// around widens a band until the likely case is in it: where an assumption's
+// likely value is also its least, nearly every run is above. What never comes is
+// beyond everything.
+func (b Band) around() Band {
+	low, likely, high := never(b.Low), never(b.Likely), never(b.High)
+	return Band{Low: finite(float32(min(low, likely))), Likely: b.Likely, High: finite(float32(max(high, likely)))}
 }
 
 // A Point of a curve: at this hour, the share of Relevant Devices.
@@ -204,7 +212,7 @@ func rank(all []course) []int {
 	score := make([][2]float64, len(all))
 	for i := range all {
 		order[i] = i
-		score[i] = [2]float64{all[i].settles(0.95), all[i].recovered.when(0.95)}
+		score[i] = [2]float64{all[i].safe.settles(0.95), all[i].recovered.settles(0.95)}
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		for k := range score[a] {
@@ -221,37 +229,17 @@ func rank(all []course) []int {
 	return order
 }
 
-// settles is when a share of all Relevant Devices that anything could reach are
-// out of the wrong hands. A method that loses devices to the thief may never get
-// there.
-func (c *course) settles(share float64) float64 {
-	reach := c.reach()
-	if c.safe.total() < share*reach-1e-9 {
-		return math.Inf(1)
-	}
-	return c.safe.when(min(share*reach/c.safe.total(), 1))
-}
-
-// reach is the share of devices that would change if nobody interfered.
-func (c *course) reach() float64 {
-	sum := 0.0
-	for _, p := range c.safe.pieces {
-		sum += p.share
-	}
-	return sum
-}
-
 // horizon is where curves are cut off: when the slowest method that is of any use
-// has nearly done, and not beyond ten times the fastest.
+// has nearly done, and not beyond four times the fastest.
 func horizon(all []course) float64 {
 	shortest, longest := math.Inf(1), 0.0
 	for i := range all {
-		at := all[i].safe.when(0.995)
+		at := all[i].safe.settles(0.995)
 		if !math.IsInf(at, 0) {
 			shortest, longest = min(shortest, at), max(longest, at)
 		}
 	}
-	return min(longest*1.1, shortest*10)
+	return min(longest*1.1, shortest*4)
 }
 
 // figure is one number of one course in one run.
@@ -268,8 +256,8 @@ func (m *model) figuresOf(c *course, horizon float64, out []float32) {
 	out[figPrepared] = float32(c.prepared)
 	out[figMissed] = float32(c.missed * float64(m.relevant.Devices))
 	for k, s := range Shares {
-		out[figSafe+k] = float32(c.safe.when(s))
-		out[figRecovered+k] = float32(c.recovered.when(s))
+		out[figSafe+k] = float32(c.safe.settles(s))
+		out[figRecovered+k] = float32(c.recovered.settles(s))
 	}
 	for k := range len(Course{}.Curve) {
 		out[figCurve+k] = float32(c.safe.at(horizon * float64(k) / float64(len(Course{}.Curve)-1)))
@@ -319,7 +307,8 @@ func (m *model) bands(ctx context.Context, base []course, horizon float64) ([]Co
 		m.figuresOf(&base[i], horizon, row)
 		band := func(k int) Band {
 			slices.Sort(table[i][k])
-			return Band{Low: at(table[i][k], 0.05), Likely: finite(row[k]), High: at(table[i][k], 0.95)}
+			b := Band{Low: at(table[i][k], 0.05), Likely: finite(row[k]), High: at(table[i][k], 0.95)}
+			return b.around()
 		}
 		c := &out[i]
 		c.Method, c.First = m.methods[i], float64(first[i].Load())/float64(m.Runs)
