@@ -86,3 +86,21 @@ func TestSharesOfOnePartyAlone(t *testing.T) {
 	require.NoError(t, err, "the refusal spent nothing")
 	require.NoError(t, s.Close())
 }
+
+// A damaged share is noticed, and others open the secret without it.
+func TestDamagedShareDoesNotFit(t *testing.T) {
+	t.Parallel()
+	shares, err := custody.Split([]byte("a secret"), 2, 3, nil)
+	require.NoError(t, err)
+	damaged := shares[1].Damaged()
+	_, err = custody.Combine([]custody.Share{shares[0], damaged})
+	require.ErrorIs(t, err, custody.ErrUnfit)
+	_, err = custody.Combine([]custody.Share{shares[0], shares[2], damaged})
+	require.ErrorIs(t, err, custody.ErrUnfit, "more than enough, and one of them wrong")
+	got, err := custody.Combine([]custody.Share{shares[0], shares[2]})
+	require.NoError(t, err)
+	require.Equal(t, "a secret", string(got))
+	got, err = custody.Combine(shares[:2])
+	require.NoError(t, err, "the share itself is whole")
+	require.Equal(t, "a secret", string(got))
+}

@@ -33,6 +33,10 @@ var field = group.Ristretto255
 // ErrTooFewShares says that more custodians are needed.
 var ErrTooFewShares = errors.New("too few shares")
 
+// ErrUnfit says that shares of one split give no secret: one of them is not what
+// was given out. Others, without it, may.
+var ErrUnfit = errors.New("the shares do not fit together")
+
 // A Share is one custodian's part of a secret. It is itself a secret: k of them
 // are the PIN.
 //
@@ -58,6 +62,14 @@ func (s Share) Of() int { return int(s.of) }
 // Set names the split the share belongs to, in eight hex digits. It is not
 // secret, and tells shares of an older split from those that replaced them.
 func (s Share) Set() string { return fmt.Sprintf("%x", s.set[:]) }
+
+// Damaged returns the share as it would be after a mistake of one letter that no
+// checksum caught. It is for rehearsing what custodians do then.
+func (s Share) Damaged() Share {
+	s.values = slices.Clone(s.values)
+	s.values[0] ^= 1
+	return s
+}
 
 // Split cuts secret into n shares of which any k give it back and fewer say
 // nothing but its length, rounded up. The name of the split is drawn from
@@ -130,7 +142,7 @@ func Combine(shares []Share) ([]byte, error) {
 		clear(again)
 		if !same {
 			clear(secret)
-			return nil, fmt.Errorf("combining shares: share %d does not agree with the others", extra.index)
+			return nil, fmt.Errorf("combining shares: %w: share %d does not agree with the others", ErrUnfit, extra.index)
 		}
 	}
 	return secret, nil
@@ -165,7 +177,7 @@ func combine(shares []Share) ([]byte, error) {
 		for i, s := range shares {
 			value := field.NewScalar()
 			if err := value.UnmarshalBinary(s.values[at : at+valueSize]); err != nil {
-				return nil, fmt.Errorf("combining shares: share %d is not a share: %v", s.index, err)
+				return nil, fmt.Errorf("combining shares: %w: share %d is none: %v", ErrUnfit, s.index, err)
 			}
 			parts[i] = secretsharing.Share{ID: field.NewScalar().SetUint64(uint64(s.index)), Value: value}
 		}
@@ -215,7 +227,7 @@ func unframe(framed []byte, set [4]byte) ([]byte, error) {
 	return secret, nil
 }
 
-var errNotTogether = errors.New("combining shares: they give no secret; at least one of them was altered")
+var errNotTogether = fmt.Errorf("combining shares: %w: at least one of them was altered", ErrUnfit)
 
 const digestSize = 8
 
