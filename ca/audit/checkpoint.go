@@ -207,9 +207,15 @@ func Head(ctx context.Context, tx store.Tx) (int64, tlog.Hash, error) {
 	if err != nil {
 		return 0, tlog.Hash{}, fmt.Errorf("computing the head of the audit log: %w", err)
 	}
+	hash, err := HeadAt(ctx, tx, n)
+	return n, hash, err
+}
+
+// HeadAt computes the head that the log had when it had n records.
+func HeadAt(ctx context.Context, tx store.Tx, n int64) (tlog.Hash, error) {
 	hash, err := tlog.TreeHash(n, stored{ctx, tx})
 	if err != nil {
-		return 0, tlog.Hash{}, fmt.Errorf("computing the head of the audit log: %w", err)
+		return tlog.Hash{}, fmt.Errorf("computing the head of the audit log over %d records: %w", n, err)
 	}
-	return n, hash, nil
+	return hash, nil
 }

@@ -33,7 +33,7 @@ GRANT SELECT, INSERT ON
 	ra_party, ra_identifier, ra_officer, ra_credential,
 	ra_approval, ra_vote, ra_barred, ra_request, ra_check, ra_revocation,
 	repository_key, repository_file,
-	batch, restoration
+	batch, restoration, piece
 TO smki_service;
 
 -- What has to change on it: an intent is settled, a status follows a revocation, a
