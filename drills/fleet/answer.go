@@ -15,7 +15,7 @@ func (d *Device) respondLocked(command *gbcs.Message, payload gbcs.Payload) ([]b
 	if !ok || read.AuthorisingCell != CellBrokerAgreement {
 		return d.signLocked(m)
 	}
-	z, err := d.sharedSecretLocked(d.cells[CellBrokerAgreement].PublicKey)
+	z, err := d.sharedSecretLocked(d.cells.anchors[brokerAgreement].PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,11 @@ func (d *Device) alertLocked(k *pendingCommand, alert *gbcs.Alert) ([]byte, erro
 }
 
 func (d *Device) signLocked(m *gbcs.Message) ([]byte, error) {
-	if err := m.SignWith(steadySigner{d.signing.private}); err != nil {
+	key, err := d.privateLocked(pairSigning)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.SignWith(steadySigner{key}); err != nil {
 		return nil, fmt.Errorf("signing an answer of device %v: %w", d.ID, err)
 	}
 	octets, err := m.Encode()
@@ -53,13 +57,13 @@ func (d *Device) readCredentialsLocked(p *gbcs.ReadCredentials) gbcs.Payload {
 	details := &gbcs.CredentialDetails{}
 	for _, role := range p.Roles {
 		held := gbcs.RoleCredentials{Role: role, Status: gbcs.StatusTrustAnchorNotFound}
-		for _, cell := range MeterCells() {
-			if a, ok := d.cells[cell]; ok && cell.Role == role {
-				held.Credentials = append(held.Credentials, gbcs.Credential{Usage: cell.Usage, Cell: cell.Cell, ID: a.SubjectID, KeyID: a.KeyID})
+		for _, row := range d.cells.rows {
+			if row.Cell.Role == role {
+				held.Credentials = append(held.Credentials, gbcs.Credential{Usage: row.Cell.Usage, Cell: row.Cell.Cell, ID: row.SubjectID, KeyID: row.KeyID})
 			}
 		}
 		if len(held.Credentials) > 0 {
-			held.Status, held.Counter = gbcs.StatusSuccess, d.counters.management[role]
+			held.Status, held.Counter = gbcs.StatusSuccess, d.counters.of(role)
 		}
 		details.Roles = append(details.Roles, held)
 	}

@@ -14,9 +14,9 @@ import (
 // messages). The root comes first, because the other certificates may lead to
 // the new one; outcomes keep the order of the command.
 func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *gbcs.UpdateOutcome {
-	oldRoot := d.cells[CellRoot]
-	authorising, _ := authorisingCellOfUpdate(p)
-	signer := d.cells[authorising].KeyID
+	oldRoot := d.cells.anchors[0]
+	authorising, _ := d.authorisingCellOfUpdate(p)
+	before, _ := d.cells.at(authorising)
 	path := d.readPath(p.Path)
 	outcome := &gbcs.UpdateOutcome{
 		SeqNumber: p.SeqNumber,
@@ -24,13 +24,22 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 		Cells:     make([]gbcs.CellOutcome, len(p.Replacements)),
 	}
 	check.Cells = make([]CellCheck, len(p.Replacements))
+	next := cellKey{d.cells.anchors, d.cells.has}
+	spoilt := d.spoiltLocked(p)
 	one := func(i int) {
-		r := p.Replacements[i]
-		held := d.cells[r.Cell]
-		found, status, refusal := d.examineLocked(p, r, path, oldRoot, check.At)
+		r := &p.Replacements[i]
+		var held Anchor
+		at, known := cellIndex(r.Cell)
+		if known && next.has.has(at) {
+			held = next.anchors[at]
+		}
+		found, status, refusal := d.examineLocked(p, r, path, next.anchors[0], oldRoot, check.At)
+		if refusal == nil && i == spoilt {
+			status, refusal = d.writeLocked()
+		}
 		replacing := held
 		if refusal == nil {
-			d.cells[r.Cell], replacing = found, found
+			next.anchors[at], replacing = found, found
 		}
 		outcome.Cells[i] = gbcs.CellOutcome{
 			Cell: r.Cell, Status: status,
@@ -49,6 +58,7 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 			one(i)
 		}
 	}
+	d.cells = d.fleet.sets.intern(next)
 	failed := 0
 	for _, c := range check.Cells {
 		if c.Refusal != nil {
@@ -64,20 +74,22 @@ func (d *Device) applyLocked(p *gbcs.UpdateSecurityCredentials, check *Check) *g
 		check.Effect = Refused
 	}
 	if failed == 0 || d.fleet.settings.FloorsAfterFailure {
-		outcome.Changes = d.setFloorsLocked(p, check.Role, d.cells[authorising].KeyID != signer)
+		after, _ := d.cells.at(authorising)
+		outcome.Changes = d.setFloorsLocked(p, check.Role, after.KeyID != before.KeyID)
 	}
 	d.moveStateLocked(p.Mode, failed < len(check.Cells))
 	return outcome
 }
 
 // examineLocked checks one replacement and returns the anchor it would write.
-func (d *Device) examineLocked(p *gbcs.UpdateSecurityCredentials, r gbcs.Replacement, path []*policy.Certificate,
-	oldRoot Anchor, now time.Time) (Anchor, gbcs.StatusCode, *Refusal) {
-	s := d.fleet.settings
+// root is the root as the command has left it so far, oldRoot the one before.
+func (d *Device) examineLocked(p *gbcs.UpdateSecurityCredentials, r *gbcs.Replacement, path []*policy.Certificate,
+	root, oldRoot Anchor, now time.Time) (Anchor, gbcs.StatusCode, *Refusal) {
+	s := &d.fleet.settings
 	if !p.Mode.MayReplace(r.Cell) {
 		return Anchor{}, s.UntouchableCell, refuse(StepTouch, fmt.Sprintf("a cell that %v may replace", p.Mode), "%s", cellWords(r.Cell))
 	}
-	if _, ok := d.cells[r.Cell]; !ok {
+	if _, ok := d.cells.at(r.Cell); !ok {
 		return Anchor{}, s.UntouchableCell, refuse(StepTouch, "a cell of this device", "%s", cellWords(r.Cell))
 	}
 	leaf, err := d.fleet.paths.parse(r.Certificate)
@@ -90,7 +102,7 @@ func (d *Device) examineLocked(p *gbcs.UpdateSecurityCredentials, r gbcs.Replace
 	if r.Cell.Role == policy.RoleRoot {
 		return d.examineRoot(p, leaf, oldRoot, now)
 	}
-	anchor, err := d.leadsHome(leaf, path, d.rootsLocked(p.Mode, oldRoot))
+	anchor, err := d.leadsHome(leaf, path, rootsOf(p.Mode, root, oldRoot))
 	if err != nil {
 		return Anchor{}, d.pathStatus(err), refuse(StepPath, "a path to a root it holds", "%v", err)
 	}
@@ -134,11 +146,10 @@ func (d *Device) readPath(list [][]byte) []*policy.Certificate {
 	return path
 }
 
-// rootsLocked returns the anchors a path may lead to: the present root and, when
+// rootsOf returns the anchors a path may lead to: the present root and, when
 // the same command replaced it, first the new one. After a contingency command
 // only the new one counts, because the old root is what was lost.
-func (d *Device) rootsLocked(mode gbcs.ReplacementMode, oldRoot Anchor) []Anchor {
-	root := d.cells[CellRoot]
+func rootsOf(mode gbcs.ReplacementMode, root, oldRoot Anchor) []Anchor {
 	if root.PublicKey.Equal(oldRoot.PublicKey) || mode == gbcs.AnyByContingency {
 		return []Anchor{root}
 	}

@@ -12,12 +12,12 @@ import (
 // cell, never by the role in a certificate: during a handover the supplier's
 // cell holds a certificate of the Access Control Broker, and its key signs.
 func (d *Device) authorityLocked(m *gbcs.Message) (authority, *Refusal) {
-	cell, refusal := authorisingCell(m)
+	cell, refusal := d.authorisingCell(m)
 	who := authority{role: cell.Role}
 	if refusal != nil {
 		return who, refusal
 	}
-	anchor, ok := d.cells[cell]
+	anchor, ok := d.cells.at(cell)
 	if !ok {
 		return who, refuse(StepAuthority, fmt.Sprintf("the cell %s", cellWords(cell)), "a device without it")
 	}
@@ -29,7 +29,7 @@ func (d *Device) authorityLocked(m *gbcs.Message) (authority, *Refusal) {
 		who.signer = anchor.PublicKey
 	}
 	if m.MAC {
-		broker, ok := d.cells[CellBrokerAgreement]
+		broker, ok := d.cells.at(CellBrokerAgreement)
 		if !ok {
 			return who, refuse(StepAuthority, fmt.Sprintf("the cell %s", cellWords(CellBrokerAgreement)), "a device without it")
 		}
@@ -40,10 +40,10 @@ func (d *Device) authorityLocked(m *gbcs.Message) (authority, *Refusal) {
 
 // authorisingCell returns the cell that a command names, or that its use case
 // implies, once it fits.
-func authorisingCell(m *gbcs.Message) (gbcs.TrustAnchorCell, *Refusal) {
+func (d *Device) authorisingCell(m *gbcs.Message) (gbcs.TrustAnchorCell, *Refusal) {
 	switch p := m.Payload.(type) {
 	case *gbcs.UpdateSecurityCredentials:
-		return authorisingCellOfUpdate(p)
+		return d.authorisingCellOfUpdate(p)
 	case *gbcs.ReadCredentials:
 		cell := p.AuthorisingCell
 		if cell != CellBrokerAgreement && cell.Usage != policy.UsageDigitalSignature {
@@ -51,11 +51,11 @@ func authorisingCell(m *gbcs.Message) (gbcs.TrustAnchorCell, *Refusal) {
 		}
 		return cell, nil
 	}
-	return CellSupplierSigning, nil
+	return d.Type.Commander(), nil
 }
 
-func authorisingCellOfUpdate(p *gbcs.UpdateSecurityCredentials) (gbcs.TrustAnchorCell, *Refusal) {
-	if p.Mode == gbcs.AccessControlBrokerByACB {
+func (d *Device) authorisingCellOfUpdate(p *gbcs.UpdateSecurityCredentials) (gbcs.TrustAnchorCell, *Refusal) {
+	if p.Mode == gbcs.AccessControlBrokerByACB && !d.Type.Hub() {
 		// Only a hub has a signing cell for the broker. Elsewhere the command
 		// names no cell and is trusted for its MAC.
 		if p.AuthorisingCell != nil {
@@ -79,7 +79,7 @@ func authorisingCellOfUpdate(p *gbcs.UpdateSecurityCredentials) (gbcs.TrustAncho
 // wrapped is our reading (RFC 5934, RFC 5649): no public message shows it.
 func (d *Device) contingencyLocked(m *gbcs.Message) (*ecdsa.PublicKey, *Refusal) {
 	const want = "a wrapped contingency key that the symmetric key opens"
-	root := d.cells[CellRoot]
+	root := d.cells.anchors[0]
 	if root.Certificate == nil || len(root.Certificate.WrappedContingency) == 0 {
 		return nil, refuse(StepContingency, want, "a root without one")
 	}

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"sync"
 
 	"smki.example/drills/gbcs"
 	"smki.example/policy"
@@ -54,6 +55,9 @@ func cellIndex(cell gbcs.TrustAnchorCell) (int, bool) {
 	return 0, false
 }
 
+// brokerAgreement is the index of the cell that every MAC is checked with.
+const brokerAgreement = 7
+
 // A cellMask has a bit for each of allCells.
 type cellMask uint16
 
@@ -96,4 +100,37 @@ func (s *cellSet) broker() policy.EntityID {
 type cellKey struct {
 	anchors [cellCount]Anchor
 	has     cellMask
+}
+
+// cellSets is the table of a fleet's cell sets. All methods may be called
+// concurrently.
+type cellSets struct {
+	mu    sync.RWMutex
+	known map[cellKey]*cellSet
+}
+
+// intern returns the one set with this content.
+func (t *cellSets) intern(key cellKey) *cellSet {
+	t.mu.RLock()
+	set := t.known[key]
+	t.mu.RUnlock()
+	if set != nil {
+		return set
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if set := t.known[key]; set != nil {
+		return set
+	}
+	set = &cellSet{anchors: key.anchors, has: key.has}
+	for i, a := range key.anchors {
+		if key.has.has(i) {
+			set.rows = append(set.rows, CellRow{allCells[i], a.SubjectID, a.KeyID})
+		}
+	}
+	if t.known == nil {
+		t.known = map[cellKey]*cellSet{}
+	}
+	t.known[key] = set
+	return set
 }

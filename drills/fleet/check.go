@@ -28,6 +28,7 @@ const (
 	StepFit   // its key usage, and its role where the setting asks, fit the cell
 	StepPath  // it leads over the path list to the root
 	StepTime  // it and its path are within their dates, unless that is disapplied
+	StepWrite // the cell can be written
 )
 
 // String returns the step in the words of a report.
@@ -57,6 +58,8 @@ func (s Step) String() string {
 		return "path to the root"
 	case StepTime:
 		return "dates"
+	case StepWrite:
+		return "storage"
 	}
 	return fmt.Sprintf("step %d", uint8(s))
 }

@@ -18,35 +18,36 @@ type Snapshot []Row
 
 // Snapshot returns the rows of all devices. Each row is of one moment; a
 // command that is being handled meanwhile is in it or not, but never half.
-func (f *Fleet) Snapshot() Snapshot {
-	rows := make(Snapshot, len(f.devices))
-	for i, d := range f.devices {
-		rows[i] = d.Row()
-	}
+func (f *Fleet) Snapshot() Snapshot { return f.SnapshotInto(nil) }
+
+// SnapshotInto does the same in the memory of an older snapshot, which is lost. A
+// caller that takes many of a large fleet saves making each anew.
+func (f *Fleet) SnapshotInto(old Snapshot) Snapshot {
+	rows := slices.Grow(old[:0], len(f.devices))[:len(f.devices)]
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for i := range rows {
+	for i := range f.devices {
+		d := &f.devices[i]
+		d.mu.Lock()
+		d.rowLocked(&rows[i])
+		d.mu.Unlock()
 		rows[i].marked = f.baseline[i]
 	}
 	return rows
 }
 
-// baselineCells are the key identifiers of a device's cells at the last Mark,
-// in the order of MeterCells.
-type baselineCells []policy.KeyID
-
 // Mark makes the present cells the ones that [Snapshot.Changed] compares with.
 // New marks once, when nothing has happened.
 func (f *Fleet) Mark() {
-	marks := make([]baselineCells, len(f.devices))
-	for i, d := range f.devices {
-		for _, cell := range d.Row().Cells {
-			marks[i] = append(marks[i], cell.KeyID)
-		}
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.baseline = marks
+	f.baseline = make([]*cellSet, len(f.devices))
+	for i := range f.devices {
+		d := &f.devices[i]
+		d.mu.Lock()
+		f.baseline[i] = d.cells
+		d.mu.Unlock()
+	}
 }
 
 // Where returns the rows for which keep is true.
@@ -75,6 +76,17 @@ func (s Snapshot) In(region Region) Snapshot {
 	return s.Where(func(r *Row) bool { return r.Region == region })
 }
 
+// OfType returns the devices of a type.
+func (s Snapshot) OfType(t Type) Snapshot {
+	return s.Where(func(r *Row) bool { return r.Type == t })
+}
+
+// WrongOperator returns the devices that held another network operator's
+// certificates at the start than that of the one they are registered to.
+func (s Snapshot) WrongOperator() Snapshot {
+	return s.Where(func(r *Row) bool { return r.Wrong })
+}
+
 // OnPrepayment returns the devices whose customer pays in advance.
 func (s Snapshot) OnPrepayment() Snapshot {
 	return s.Where(func(r *Row) bool { return r.Prepayment })
@@ -87,9 +99,13 @@ func (s Snapshot) Holding(keys ...policy.KeyID) Snapshot {
 	})
 }
 
-// Meeting returns the devices whose cells hold all that the target names.
+// Meeting returns the devices whose cells hold all that the target names, as far
+// as they have these cells.
 func (s Snapshot) Meeting(t Target) Snapshot {
-	return s.Where(func(r *Row) bool { return r.holds(t) == len(t) })
+	return s.Where(func(r *Row) bool {
+		have, held := r.holds(t)
+		return have > 0 && held == have
+	})
 }
 
 // Changed returns the devices on which a cell of any of these roles differs
@@ -108,8 +124,8 @@ func (s Snapshot) ChangedExcept(roles ...policy.RemotePartyRole) Snapshot {
 
 func (s Snapshot) changed(counts func(policy.RemotePartyRole) bool) Snapshot {
 	return s.Where(func(r *Row) bool {
-		for i, cell := range r.Cells {
-			if counts(cell.Cell.Role) && i < len(r.marked) && cell.KeyID != r.marked[i] {
+		for i := range r.Cells {
+			if cell := &r.Cells[i]; counts(cell.Cell.Role) && cell.KeyID != r.Marked(cell.Cell) {
 				return true
 			}
 		}
@@ -180,12 +196,13 @@ func (p Progress) String() string {
 	return "progress unknown"
 }
 
-// Progress returns how far the recovery to a target has got on the device.
+// Progress returns how far the recovery to a target has got on the device. One
+// that has none of the cells has no part in it and is excluded.
 func (r *Row) Progress(t Target) Progress {
-	switch held := r.holds(t); {
-	case r.Excluded != "":
+	switch have, held := r.holds(t); {
+	case r.Excluded != "" || have == 0:
 		return ProgressExcluded
-	case held == len(t):
+	case held == have:
 		return ProgressRecovered
 	case held > 0:
 		return ProgressPartly

@@ -1,6 +1,9 @@
 package fleet
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+
 	"smki.example/drills/gbcs"
 	"smki.example/policy"
 )
@@ -12,11 +15,11 @@ func (d *Device) issueLocked(p *gbcs.IssueCredentials, check *Check) gbcs.Payloa
 		check.Effect, check.Result = Refused, r.String()
 		return &gbcs.IssueResponse{Result: r}
 	}
-	pair := d.pairLocked(p.Usage)
-	if pair == nil {
+	pair, ok := pairOf(p.Usage)
+	if !ok {
 		return fail(gbcs.IssueInvalidKeyUsage)
 	}
-	key, err := deviceKey(d.fleet.seed, d.ID, p.Usage, pair.generation+1)
+	key, err := deviceKey(d.fleet.seed, d.ID, p.Usage, d.pairs[pair].made+1)
 	if err != nil {
 		return fail(gbcs.IssueKeyPairGenerationFailed)
 	}
@@ -24,8 +27,7 @@ func (d *Device) issueLocked(p *gbcs.IssueCredentials, check *Check) gbcs.Payloa
 	if err != nil {
 		return fail(gbcs.IssueRequestProductionFailed)
 	}
-	pair.generation++
-	pair.next = key
+	d.pairs[pair].made++
 	return &gbcs.IssueResponse{Request: request}
 }
 
@@ -53,26 +55,42 @@ func (d *Device) store(der []byte) (gbcs.DeviceCertificateResult, policy.KeyUsag
 	if err != nil {
 		return gbcs.DeviceCertificateInvalid, 0
 	}
-	pair := d.pairLocked(c.Usage)
+	pair, ok := pairOf(c.Usage)
 	switch {
-	case pair == nil:
+	case !ok:
 		return gbcs.DeviceCertificateInvalidKeyUsage, c.Usage
 	case c.DeviceID != d.ID:
 		return gbcs.DeviceCertificateWrongIdentity, c.Usage
-	case pair.private.PublicKey.Equal(c.PublicKey):
-		pair.certificate = c
+	case d.publicLocked(pair).Equal(c.PublicKey):
+		d.moreLocked().certificates[pair] = bytes.Clone(c.Raw)
 		return gbcs.DeviceCertificateStored, c.Usage
-	case pair.next == nil:
+	case d.pairs[pair].made == d.pairs[pair].present:
 		return gbcs.DeviceCertificateNoKeyPair, c.Usage
-	case !pair.next.PublicKey.Equal(c.PublicKey):
-		return gbcs.DeviceCertificateWrongPublicKey, c.Usage
 	}
-	if err := pair.use(pair.next); err != nil {
+	next, err := d.nextPublicLocked(pair)
+	if err != nil {
 		return gbcs.DeviceCertificateKeyChangeFailed, c.Usage
 	}
-	pair.certificate, pair.next = c, nil
-	d.secret = secretMemo{}
+	if !next.Equal(c.PublicKey) {
+		return gbcs.DeviceCertificateWrongPublicKey, c.Usage
+	}
+	if err := d.useLocked(pair, next); err != nil {
+		return gbcs.DeviceCertificateKeyChangeFailed, c.Usage
+	}
+	d.moreLocked().certificates[pair] = bytes.Clone(c.Raw)
 	return gbcs.DeviceCertificateStored, c.Usage
+}
+
+// nextPublicLocked returns the public half of the pair that CS02c made last.
+func (d *Device) nextPublicLocked(pair int) (*ecdsa.PublicKey, error) {
+	if d.more != nil && d.more.injected[pair] != nil {
+		return d.more.injected[pair], nil
+	}
+	key, err := deviceKey(d.fleet.seed, d.ID, pairUsages[pair], d.pairs[pair].made)
+	if err != nil {
+		return nil, err
+	}
+	return &key.PublicKey, nil
 }
 
 // readCertificateLocked sends one of the device's own certificates (CS02e).
@@ -81,12 +99,12 @@ func (d *Device) readCertificateLocked(p *gbcs.ReadDeviceCertificate, check *Che
 		check.Effect, check.Result = Refused, r.String()
 		return &gbcs.DeviceCertificateResponse{Result: r}
 	}
-	pair := d.pairLocked(p.Usage)
+	pair, ok := pairOf(p.Usage)
 	switch {
-	case pair == nil:
+	case !ok:
 		return fail(gbcs.ReadInvalidKeyUsage)
-	case pair.certificate == nil:
+	case d.more == nil || d.more.certificates[pair] == nil:
 		return fail(gbcs.ReadNoCertificateHeld)
 	}
-	return &gbcs.DeviceCertificateResponse{Certificate: pair.certificate.Raw}
+	return &gbcs.DeviceCertificateResponse{Certificate: d.more.certificates[pair]}
 }

@@ -3,7 +3,10 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,12 +25,15 @@ type Command struct {
 // A Fate says what became of a command on its way.
 type Fate uint8
 
-// The fates. OnItsWay: the device is late; [Fleet.Advance] delivers when it is
-// time. Lost: the device is unreachable, and nothing will come of the command.
+// The fates. OnItsWay: the device is late or asleep; [Fleet.Advance] delivers when
+// it is time. Lost: the device is unreachable, and nothing will come of the
+// command. Unheard: the device acted on it, and its answer was lost; the sender
+// knows no more than that none came.
 const (
 	Handled Fate = iota + 1
 	OnItsWay
 	Lost
+	Unheard
 )
 
 // String returns the fate in the words of a report.
@@ -39,6 +45,8 @@ func (f Fate) String() string {
 		return "on its way"
 	case Lost:
 		return "not reached"
+	case Unheard:
+		return "no answer"
 	}
 	return fmt.Sprintf("fate %d", uint8(f))
 }
@@ -50,8 +58,8 @@ type Delivery struct {
 	Device  *Device
 	At      time.Time // when the device acted, or will get the command, or when it was lost
 	Fate    Fate
-	Answer  []byte // response or alert; nil if the device sent nothing
-	Check   Check  // zero unless Handled
+	Answer  []byte // response or alert; nil if the device sent nothing, or nothing arrived
+	Check   Check  // zero unless Handled or Unheard
 	Err     error  // the device could not work: a fault of the simulation, not an outcome
 }
 
@@ -78,7 +86,7 @@ func (f *Fleet) Deliver(ctx context.Context, now time.Time, commands []Command) 
 	}
 	deliveries := make([]Delivery, len(commands))
 	for i, c := range commands {
-		deliveries[i] = Delivery{Command: c, Device: f.devices[c.Device]}
+		deliveries[i] = Delivery{Command: c, Device: &f.devices[c.Device]}
 	}
 	slices.SortStableFunc(deliveries, func(a, b Delivery) int { return cmp.Compare(a.Command.Device, b.Command.Device) })
 	groups := byDevice(deliveries)
@@ -116,65 +124,100 @@ func (d *Device) deliver(now time.Time, out *Delivery) {
 	switch d.reach {
 	case Unreachable:
 		out.At, out.Fate = now, Lost
-		d.last = Outcome{At: now, Word: Lost.String(), Reason: "unreachable"}
+		why := "unreachable"
+		if d.NoWAN {
+			why = "no WAN"
+		}
+		d.noteLocked(now, wordLost, why)
 	case Late:
 		out.At, out.Fate = now.Add(d.Delay), OnItsWay
 		d.scheduleLocked(event{at: out.At, command: out.Command})
-		d.last = Outcome{At: now, Word: OnItsWay.String(), Reason: fmt.Sprintf("late by %v", d.Delay)}
+		d.noteLocked(now, wordOnItsWay, fmt.Sprintf("late by %v", d.Delay))
+	case Sleepy:
+		out.At, out.Fate = d.wakes(now), OnItsWay
+		d.scheduleLocked(event{at: out.At, command: out.Command})
+		d.noteLocked(now, wordOnItsWay, "asleep")
 	default:
-		out.At, out.Fate = now, Handled
+		out.At = now
+		d.handleLocked(now, out, nil)
+	}
+}
+
+// wakes is when a sleepy device wakes next, now included. Devices wake at their
+// own moment of the interval, so that they do not all wake at once.
+func (d *Device) wakes(now time.Time) time.Time {
+	every := d.fleet.settings.WakeEvery
+	if every <= 0 {
+		return now
+	}
+	phase := every * time.Duration(d.phase) / 256
+	since := now.Add(-phase).Truncate(every).Add(phase)
+	if since.Before(now) {
+		since = since.Add(every)
+	}
+	return since
+}
+
+// handleLocked has the device act, now that a command has reached it or its time
+// has come.
+func (d *Device) handleLocked(now time.Time, out *Delivery, kept *pendingCommand) {
+	out.Fate = Handled
+	if kept != nil {
+		out.Answer, out.Check, out.Err = d.executeKeptLocked(now, kept)
+	} else {
 		out.Answer, out.Check, out.Err = d.receiveLocked(now, out.Command)
 	}
+	if out.Answer != nil && d.fleet.loses(d.ID, out.Check.Counter) {
+		out.Answer, out.Fate = nil, Unheard
+	}
+}
+
+// loses reports whether the answer to a command is lost. It depends on device and
+// counter alone, so that the same drill loses the same answers.
+func (f *Fleet) loses(device policy.EntityID, counter gbcs.OriginatorCounter) bool {
+	if f.answersLost == 0 {
+		return false
+	}
+	in := append([]byte("exercise answer"), f.seed[:]...)
+	in = append(in, device[:]...)
+	in = binary.BigEndian.AppendUint64(in, uint64(counter))
+	sum := sha256.Sum256(in)
+	return float64(binary.BigEndian.Uint64(sum[:]))/math.MaxUint64 < f.answersLost
 }
 
 // scheduleLocked puts an event behind all that are not later.
 func (d *Device) scheduleLocked(e event) {
-	i, _ := slices.BinarySearchFunc(d.events, e, func(have, want event) int {
+	m := d.moreLocked()
+	i, _ := slices.BinarySearchFunc(m.events, e, func(have, want event) int {
 		if have.at.After(want.at) {
 			return 1
 		}
 		return -1
 	})
-	d.events = slices.Insert(d.events, i, e)
-	d.fleet.waiting.Add(1)
+	m.events = slices.Insert(m.events, i, e)
+	d.fleet.agenda.set(d.Index, m.events[0].at, 1)
 }
 
 // Next returns the time of the earliest event that waits on a device, and
 // whether there is one.
-func (f *Fleet) Next() (time.Time, bool) {
-	if f.waiting.Load() == 0 {
-		return time.Time{}, false
-	}
-	var earliest time.Time
-	found := false
-	for _, d := range f.devices {
-		d.mu.Lock()
-		if len(d.events) > 0 && (!found || d.events[0].at.Before(earliest)) {
-			earliest, found = d.events[0].at, true
-		}
-		d.mu.Unlock()
-	}
-	return earliest, found
-}
+func (f *Fleet) Next() (time.Time, bool) { return f.agenda.next() }
 
 // Waiting returns how many events wait on devices: late commands and future
 // dated ones.
-func (f *Fleet) Waiting() int { return int(f.waiting.Load()) }
+func (f *Fleet) Waiting() int { return f.agenda.len() }
 
 // Advance carries out every event up to and including a time: late commands
-// arrive, future dated ones are executed. It returns what they led to, ordered
-// by time, then device index. When ctx ends, what was not carried out still
-// waits.
+// arrive, sleepy devices wake, future dated commands are executed. It returns
+// what they led to, ordered by time, then device index. When ctx ends, what was
+// not carried out still waits.
 func (f *Fleet) Advance(ctx context.Context, to time.Time) ([]Delivery, error) {
-	if f.waiting.Load() == 0 {
-		return nil, ctx.Err()
-	}
-	happened := make([][]Delivery, len(f.devices))
-	inParallel(len(f.devices), func(i int) {
-		d := f.devices[i]
+	due := f.agenda.due(to)
+	happened := make([][]Delivery, len(due))
+	inParallel(len(due), func(i int) {
+		d := &f.devices[due[i]]
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		for len(d.events) > 0 && !d.events[0].at.After(to) && ctx.Err() == nil {
+		for d.more != nil && len(d.more.events) > 0 && !d.more.events[0].at.After(to) && ctx.Err() == nil {
 			happened[i] = append(happened[i], d.nextEventLocked())
 		}
 	})
@@ -187,26 +230,42 @@ func (f *Fleet) Advance(ctx context.Context, to time.Time) ([]Delivery, error) {
 }
 
 func (d *Device) nextEventLocked() Delivery {
-	e := d.events[0]
-	d.events = slices.Delete(d.events, 0, 1)
-	d.fleet.waiting.Add(-1)
-	out := Delivery{Command: e.command, Device: d, At: e.at, Fate: Handled}
-	if e.kept != nil {
-		out.Answer, out.Check, out.Err = d.executeKeptLocked(e.at, e.kept)
-	} else {
-		out.Answer, out.Check, out.Err = d.receiveLocked(e.at, e.command)
-	}
+	e := d.more.events[0]
+	d.dropLocked(func(i int) bool { return i == 0 })
+	out := Delivery{Command: e.command, Device: d, At: e.at}
+	d.handleLocked(e.at, &out, e.kept)
 	return out
+}
+
+// dropLocked drops events by their place and returns how many there were.
+func (d *Device) dropLocked(drop func(i int) bool) int {
+	if d.more == nil {
+		return 0
+	}
+	kept := make([]event, 0, len(d.more.events))
+	for i, e := range d.more.events {
+		if !drop(i) {
+			kept = append(kept, e)
+		}
+	}
+	dropped := len(d.more.events) - len(kept)
+	if dropped == 0 {
+		return 0
+	}
+	var earliest time.Time
+	if d.more.events = nil; len(kept) > 0 {
+		d.more.events = kept
+		earliest = kept[0].at
+	}
+	d.fleet.agenda.set(d.Index, earliest, -dropped)
+	return dropped
 }
 
 // cancelLocked drops the future dated commands that a role has waiting and
 // returns how many there were.
 func (d *Device) cancelLocked(role policy.RemotePartyRole, code gbcs.MessageCode) int {
-	before := len(d.events)
-	d.events = slices.DeleteFunc(d.events, func(e event) bool {
-		return e.kept != nil && e.kept.role == role && e.kept.code == code
+	return d.dropLocked(func(i int) bool {
+		k := d.more.events[i].kept
+		return k != nil && k.role == role && k.code == code
 	})
-	dropped := before - len(d.events)
-	d.fleet.waiting.Add(-int64(dropped))
-	return dropped
 }

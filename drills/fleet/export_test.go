@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 
 	"smki.example/policy"
 )
@@ -13,7 +12,7 @@ import (
 func (d *Device) InjectSecret(pub *ecdsa.PublicKey, z []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.secret = secretMemo{with: pub, z: z}
+	d.moreLocked().secret = secretMemo{with: pub, z: z}
 }
 
 // InjectPublicKey makes the device believe that it made a key pair for pub, of
@@ -21,10 +20,10 @@ func (d *Device) InjectSecret(pub *ecdsa.PublicKey, z []byte) {
 func (d *Device) InjectPublicKey(usage policy.KeyUsage, pub *ecdsa.PublicKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), append(make([]byte, 31), 1))
-	if err != nil {
-		panic("fleet: internal error: " + err.Error())
+	pair, ok := pairOf(usage)
+	if !ok {
+		panic("fleet: internal error: a device has no such key")
 	}
-	key.PublicKey = *pub
-	d.pairLocked(usage).next = key
+	d.pairs[pair].made++
+	d.moreLocked().injected[pair] = pub
 }

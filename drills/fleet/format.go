@@ -16,7 +16,7 @@ const maxCounter = 1<<63 - 1
 // command, its wrapper must be the one its use case has, and header and payload
 // must not contradict each other. It returns the message with a refusal if the
 // header at least could be read.
-func readCommand(octets []byte) (*gbcs.Message, *Refusal) {
+func readCommand(octets []byte, t Type) (*gbcs.Message, *Refusal) {
 	m, err := gbcs.Decode(octets)
 	if err != nil {
 		return nil, refuse(StepFormat, "a GBCS message", "%v", err)
@@ -32,7 +32,7 @@ func readCommand(octets []byte) (*gbcs.Message, *Refusal) {
 	}
 	switch p := m.Payload.(type) {
 	case *gbcs.UpdateSecurityCredentials:
-		return m, formOfUpdate(m, p)
+		return m, formOfUpdate(m, p, t)
 	case *gbcs.ReadCredentials:
 		// The broker reads with a MAC and no signature, others with a signature
 		// and no MAC.
@@ -71,7 +71,7 @@ func wrapperWords(mac, signed bool) string {
 	return "neither MAC nor signature"
 }
 
-func formOfUpdate(m *gbcs.Message, p *gbcs.UpdateSecurityCredentials) *Refusal {
+func formOfUpdate(m *gbcs.Message, p *gbcs.UpdateSecurityCredentials, t Type) *Refusal {
 	if !p.Mode.Known() || p.Mode.MessageCode() != m.Header.MessageCode {
 		return refuse(StepFormat, fmt.Sprintf("the mode of message code %v", m.Header.MessageCode), "%v", p.Mode)
 	}
@@ -81,7 +81,7 @@ func formOfUpdate(m *gbcs.Message, p *gbcs.UpdateSecurityCredentials) *Refusal {
 	var form *Refusal
 	switch p.Mode {
 	case gbcs.AccessControlBrokerByACB:
-		form = wrapper(m, true, false)
+		form = wrapper(m, true, t.Hub())
 	case gbcs.AnyExceptAbnormalRootByRecovery, gbcs.AnyByContingency:
 		form = wrapper(m, false, true)
 	default:

@@ -27,10 +27,14 @@ func (d *Device) moveStateLocked(mode gbcs.ReplacementMode, changed bool) {
 // brokerInPartyCellLocked reports whether a supplier or network operator cell
 // holds a certificate of the Access Control Broker.
 func (d *Device) brokerInPartyCellLocked() bool {
-	broker := d.cells[CellBrokerAgreement].SubjectID
-	for cell, a := range d.cells {
-		party := cell.Role == policy.RoleSupplier || cell.Role == policy.RoleNetworkOperator
-		if party && !broker.IsZero() && a.SubjectID == broker {
+	broker := d.cells.broker()
+	if broker.IsZero() {
+		return false
+	}
+	for i := range allCells {
+		role := allCells[i].Role
+		party := role == policy.RoleSupplier || role == policy.RoleNetworkOperator
+		if party && d.cells.has.has(i) && d.cells.anchors[i].SubjectID == broker {
 			return true
 		}
 	}

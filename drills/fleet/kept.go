@@ -57,18 +57,16 @@ func (d *Device) executeKeptLocked(now time.Time, k *pendingCommand) ([]byte, Ch
 		alert.Code = gbcs.AlertFutureDatedNotActioned
 	}
 	check.Alerts = append(check.Alerts, alert.Code)
-	d.last = Outcome{At: now, Word: check.Effect.String(), Reason: check.Reason()}
+	d.noteLocked(now, word(check.Effect), check.Reason())
 	octets, err := d.alertLocked(k, alert)
 	return octets, check, err
 }
 
 // authorisingKeyLocked returns the key in the cell that authorises an update.
 func (d *Device) authorisingKeyLocked(p *gbcs.UpdateSecurityCredentials) policy.KeyID {
-	cell := CellBrokerAgreement
-	if p.AuthorisingCell != nil {
-		cell = *p.AuthorisingCell
-	}
-	return d.cells[cell].KeyID
+	cell, _ := d.authorisingCellOfUpdate(p)
+	a, _ := d.cells.at(cell)
+	return a.KeyID
 }
 
 // declineLocked reports that no cell of a kept command was changed, for one
@@ -76,7 +74,7 @@ func (d *Device) authorisingKeyLocked(p *gbcs.UpdateSecurityCredentials) policy.
 func (d *Device) declineLocked(p *gbcs.UpdateSecurityCredentials, check *Check, r *Refusal) *gbcs.UpdateOutcome {
 	outcome := &gbcs.UpdateOutcome{SeqNumber: p.SeqNumber, Mode: p.Mode}
 	for _, replacement := range p.Replacements {
-		held := d.cells[replacement.Cell]
+		held, _ := d.cells.at(replacement.Cell)
 		outcome.Cells = append(outcome.Cells, gbcs.CellOutcome{
 			Cell: replacement.Cell, Status: gbcs.StatusOther,
 			ExistingID: held.SubjectID, ExistingKeyID: held.KeyID,

@@ -38,9 +38,9 @@ type authority struct {
 }
 
 func (d *Device) receiveLocked(now time.Time, c Command) ([]byte, Check, error) {
-	check := Check{At: now}
+	check := Check{At: now, Passed: make([]Step, 0, 7)}
 
-	m, refusal := readCommand(c.Octets)
+	m, refusal := readCommand(c.Octets, d.Type)
 	if m != nil {
 		check.Code, check.Originator, check.Counter = m.Header.MessageCode, m.Header.Originator, m.Header.Counter
 	}
@@ -63,7 +63,7 @@ func (d *Device) receiveLocked(now time.Time, c Command) ([]byte, Check, error) 
 
 	if !d.counters.fresh(who.role, m.Header.Counter) {
 		return d.refuseLocked(check, refuse(StepCounter,
-			fmt.Sprintf("a counter of %v above %d", who.role, d.counters.management[who.role]), "%d", m.Header.Counter))
+			fmt.Sprintf("a counter of %v above %d", who.role, d.counters.of(who.role)), "%d", m.Header.Counter))
 	}
 	check.pass(StepCounter)
 
@@ -100,7 +100,7 @@ func (d *Device) receiveLocked(now time.Time, c Command) ([]byte, Check, error) 
 func (d *Device) obeyLocked(m *gbcs.Message, c Command, check Check) ([]byte, Check, error) {
 	_, reads := m.Payload.(*gbcs.ReadCredentials)
 	if !reads || d.fleet.settings.ReadsCount {
-		d.counters.management[check.Role] = m.Header.Counter
+		d.counters.set(check.Role, m.Header.Counter)
 	}
 	check.Effect = Executed
 	var answer gbcs.Payload
@@ -118,7 +118,7 @@ func (d *Device) obeyLocked(m *gbcs.Message, c Command, check Check) ([]byte, Ch
 	default:
 		panic(fmt.Sprintf("fleet: internal error: payload %T passed the checks", p))
 	}
-	d.last = Outcome{At: check.At, Word: check.Effect.String(), Reason: check.Reason()}
+	d.noteLocked(check.At, word(check.Effect), check.Reason())
 	octets, err := d.respondLocked(m, answer)
 	return octets, check, err
 }
@@ -127,15 +127,17 @@ func (d *Device) obeyLocked(m *gbcs.Message, c Command, check Check) ([]byte, Ch
 // is no sign of an attack on this device and counts for nothing.
 func (d *Device) refuseLocked(check Check, r *Refusal) ([]byte, Check, error) {
 	check.Refusal, check.Effect = r, Refused
-	d.last = Outcome{At: check.At, Word: check.Effect.String(), Reason: check.Reason()}
+	d.noteLocked(check.At, word(check.Effect), check.Reason())
 	if r.Step == StepTarget || !d.fleet.settings.AlertOnRefusal {
 		return nil, check, nil
 	}
 	if alert := r.alert(); alert != 0 {
 		check.Alerts = append(check.Alerts, alert)
 	}
-	d.refusals++
-	if limit := d.fleet.settings.MalformedThreshold; limit > 0 && d.refusals%limit == 0 {
+	if limit := d.fleet.settings.MalformedThreshold; limit > 0 {
+		d.refusals = uint16((int(d.refusals) + 1) % min(limit, maxMalformedThreshold))
+	}
+	if d.fleet.settings.MalformedThreshold > 0 && d.refusals == 0 {
 		check.Alerts = append(check.Alerts, gbcs.AlertMalformedOrOutOfOrder)
 	}
 	return nil, check, nil

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -13,62 +14,92 @@ import (
 type Row struct {
 	Index      int
 	ID         policy.EntityID
+	Premises   int
 	Type       Type
 	Region     Region
-	Premises   int
 	Prepayment bool
 	Reach      Reach
 	State      State
+	Supplier   uint8  // whose it is by registration; see Device
+	Operator   uint8  // the same for the network operator
+	Wrong      bool   // it held another network operator's certificates at the start
+	NoWAN      bool   // there is no WAN at its premises
 	Excluded   string // reason; empty: not excluded
-	Cells      []CellRow
-	Counters   []CounterRow
-	Last       Outcome
+	// Cells are shared by all rows with the same content: do not change them.
+	Cells []CellRow
 
-	marked baselineCells
+	counters counters
+	last     int64
+	lastWord word
+	reason   string
+	marked   *cellSet
 }
 
-// A CellRow is what one cell holds, and a device's rows are in the order of
-// [MeterCells].
+// A CellRow is what one cell holds. A device's rows are in the order of
+// [AllCells], and only of the cells that it has.
 type CellRow struct {
 	Cell      gbcs.TrustAnchorCell
 	SubjectID policy.EntityID
 	KeyID     policy.KeyID
 }
 
-// A CounterRow is a role's counters, and a device's rows are in the order of
-// the roles in [MeterCells].
-type CounterRow struct {
-	Role       policy.RemotePartyRole
-	Counter    gbcs.OriginatorCounter
-	Prepayment gbcs.OriginatorCounter
-}
-
-// counterRoles are the roles that have a cell on a meter.
-var counterRoles = []policy.RemotePartyRole{
-	policy.RoleRoot, policy.RoleRecovery, policy.RoleSupplier,
-	policy.RoleNetworkOperator, policy.RoleAccessControlBroker, policy.RoleTransitionalCoS,
-}
-
 // Row returns the device as it is now.
 func (d *Device) Row() Row {
+	var r Row
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := Row{
-		Index: d.Index, ID: d.ID, Type: d.Type, Region: d.Region,
-		Premises: d.Premises, Prepayment: d.Prepayment,
-		Reach: d.reach, State: d.state, Excluded: d.excluded, Last: d.last,
-		Cells:    make([]CellRow, 0, len(d.cells)),
-		Counters: make([]CounterRow, 0, len(counterRoles)),
-	}
-	for _, cell := range MeterCells() {
-		a := d.cells[cell]
-		r.Cells = append(r.Cells, CellRow{cell, a.SubjectID, a.KeyID})
-	}
-	for _, role := range counterRoles {
-		r.Counters = append(r.Counters, CounterRow{role, d.counters.management[role], d.counters.prepayment[role]})
-	}
+	d.rowLocked(&r)
 	return r
 }
+
+func (d *Device) rowLocked(r *Row) {
+	*r = Row{
+		Index: d.Index, ID: d.ID, Premises: d.Premises, Type: d.Type, Region: d.Region, Prepayment: d.Prepayment,
+		Reach: d.reach, State: d.state, Supplier: d.Supplier, Operator: d.Operator, Wrong: d.Wrong, NoWAN: d.NoWAN,
+		Cells: d.cells.rows, counters: d.counters, last: d.last, lastWord: d.lastWord, reason: d.reason,
+	}
+	if d.more != nil {
+		r.Excluded = d.more.excluded
+	}
+}
+
+// Counter returns the highest counter the device has acted on for a role.
+func (r *Row) Counter(role policy.RemotePartyRole) gbcs.OriginatorCounter { return r.counters.of(role) }
+
+// PrepaymentCounter returns the supplier's counter of prepayment top-ups.
+func (r *Row) PrepaymentCounter() gbcs.OriginatorCounter { return r.counters.prepayment }
+
+// Has reports whether the device has a cell of the role.
+func (r *Row) Has(role policy.RemotePartyRole) bool {
+	for i := range r.Cells {
+		if r.Cells[i].Cell.Role == role {
+			return true
+		}
+	}
+	return false
+}
+
+// Last returns the last thing that happened to the device.
+func (r *Row) Last() Outcome {
+	if r.lastWord == 0 {
+		return Outcome{}
+	}
+	return Outcome{At: time.Unix(0, r.last).UTC(), Word: r.lastWord.String(), Reason: r.reason}
+}
+
+// Marked returns what a cell held at the last [Fleet.Mark], and the zero KeyID
+// for a cell that the device did not have.
+func (r *Row) Marked(cell gbcs.TrustAnchorCell) policy.KeyID {
+	if r.marked == nil {
+		return policy.KeyID{}
+	}
+	a, _ := r.marked.at(cell)
+	return a.KeyID
+}
+
+// Roles returns the roles that have a counter on some device, in the order of
+// the columns of devices.csv.
+func Roles() []policy.RemotePartyRole { return slices.Clone(counterRoles[:]) }
 
 // Devices returns a row for each device, in the order of their indexes.
 func (f *Fleet) Devices() []Row { return f.Snapshot() }
@@ -76,30 +107,33 @@ func (f *Fleet) Devices() []Row { return f.Snapshot() }
 // KeyID returns what a cell holds, and the zero KeyID for a cell the device
 // does not have.
 func (r *Row) KeyID(cell gbcs.TrustAnchorCell) policy.KeyID {
-	for _, c := range r.Cells {
-		if c.Cell == cell {
-			return c.KeyID
+	for i := range r.Cells {
+		if r.Cells[i].Cell == cell {
+			return r.Cells[i].KeyID
 		}
 	}
 	return policy.KeyID{}
 }
 
-// holds counts the cells that hold what a target names.
-func (r *Row) holds(t Target) int {
-	held := 0
-	for cell, key := range t {
-		if r.KeyID(cell) == key {
-			held++
+// holds counts the cells of a target that the device has, and those that hold what
+// the target names.
+func (r *Row) holds(t Target) (have, held int) {
+	for i := range r.Cells {
+		if key, wanted := t[r.Cells[i].Cell]; wanted {
+			have++
+			if r.Cells[i].KeyID == key {
+				held++
+			}
 		}
 	}
-	return held
+	return have, held
 }
 
 // RecordHeader returns the column names of devices.csv. [Row.Record] has the
-// same columns.
+// same columns; a cell or counter that a device does not have is empty there.
 func RecordHeader() []string {
-	header := []string{"device_id", "type", "region", "premises", "prepayment", "reach", "state", "excluded"}
-	for _, cell := range MeterCells() {
+	header := []string{"device_id", "type", "region", "premises", "prepayment", "reach", "no_wan", "wrong_operator", "state", "excluded"}
+	for _, cell := range allCells {
 		header = append(header, "key "+cellWords(cell))
 	}
 	for _, role := range counterRoles {
@@ -110,25 +144,35 @@ func RecordHeader() []string {
 
 // Record returns the row as text. Scenario time is counted from start.
 func (r *Row) Record(start time.Time) []string {
-	record := []string{
-		r.ID.String(), r.Type.String(), r.Region.String(), strconv.Itoa(r.Premises),
-		strconv.FormatBool(r.Prepayment), r.Reach.String(), r.State.String(), r.Excluded,
-	}
-	for _, cell := range r.Cells {
-		record = append(record, cell.KeyID.String())
-	}
-	var prepayment gbcs.OriginatorCounter
-	for _, c := range r.Counters {
-		record = append(record, strconv.FormatUint(uint64(c.Counter), 10))
-		if c.Role == policy.RoleSupplier {
-			prepayment = c.Prepayment
+	record := make([]string, 0, 10+cellCount+counterCount+4)
+	record = append(record,
+		r.ID.String(), r.Type.String(), r.Region.String(), strconv.Itoa(r.Premises), strconv.FormatBool(r.Prepayment),
+		r.Reach.String(), strconv.FormatBool(r.NoWAN), strconv.FormatBool(r.Wrong), r.State.String(), r.Excluded,
+	)
+	for _, cell := range allCells {
+		text := ""
+		if key := r.KeyID(cell); !key.IsZero() {
+			text = key.String()
 		}
+		record = append(record, text)
 	}
+	number := func(has bool, n gbcs.OriginatorCounter) {
+		text := ""
+		if has {
+			text = strconv.FormatUint(uint64(n), 10)
+		}
+		record = append(record, text)
+	}
+	for _, role := range counterRoles {
+		number(r.Has(role), r.Counter(role))
+	}
+	number(!r.KeyID(CellSupplierPrepayment).IsZero(), r.counters.prepayment)
+	last := r.Last()
 	at := ""
-	if !r.Last.At.IsZero() {
-		at = scenarioTime(r.Last.At.Sub(start))
+	if !last.At.IsZero() {
+		at = scenarioTime(last.At.Sub(start))
 	}
-	return append(record, strconv.FormatUint(uint64(prepayment), 10), r.Last.Word, r.Last.Reason, at)
+	return append(record, last.Word, last.Reason, at)
 }
 
 // scenarioTime writes a duration as hours, minutes and seconds: 1:05:00.

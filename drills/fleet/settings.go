@@ -2,6 +2,8 @@ package fleet
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"smki.example/drills/gbcs"
 )
@@ -82,7 +84,17 @@ type Settings struct {
 	// reports 8F60, unusual number of malformed or out-of-order commands. Zero
 	// switches the report off.
 	MalformedThreshold int
+
+	// WakeEvery is how often a sleepy device wakes. What was sent to it meanwhile
+	// reaches it then.
+	WakeEvery time.Duration
+
+	// estate are the assumptions that the composition of a fleet brings with it.
+	estate []Setting
 }
+
+// maxMalformedThreshold bounds what a device counts up to.
+const maxMalformedThreshold = 60_000
 
 // DefaultSettings returns the settings a drill uses unless it says otherwise.
 func DefaultSettings() Settings {
@@ -99,6 +111,7 @@ func DefaultSettings() Settings {
 		ReadsCount:         true,
 		KeptNeedsKey:       true,
 		MalformedThreshold: 3,
+		WakeEvery:          30 * time.Minute,
 	}
 }
 
@@ -114,7 +127,7 @@ func (s Settings) List() []Setting {
 	if s.MalformedThreshold > 0 {
 		threshold = fmt.Sprintf("8F60 after %d refused commands", s.MalformedThreshold)
 	}
-	return []Setting{
+	list := []Setting{
 		{"order of checks", "format, target, authorising cell, counter, signature or MAC, then cell by cell", MarkInference, "GBCS 13.3.4 is not public"},
 		{"counter", "strictly greater than the stored one of the authorising role", MarkKnowledge, "test messages show floors of 0 only"},
 		{"role in certificate must equal role of cell", onOff(s.StrictRole), MarkInference, "handover and Method 2 need it off"},
@@ -136,6 +149,48 @@ func (s Settings) List() []Setting {
 		{"kept command whose authorising cell has another key by then", keptWords(s.KeptNeedsKey), MarkInference, "no test message shows it"},
 		{"inventory states", "Recovery while a broker certificate stands in a party's cell, then Recovered", MarkInference, "DUIS 5.4 has the names only"},
 	}
+	return append(list, s.estate...)
+}
+
+// forEstate returns the settings with the assumptions that an estate brings with
+// it. One of electricity meters alone brings none.
+func (s Settings) forEstate(cfg *Config) Settings {
+	s.estate = nil
+	add := func(name, value string, mark Mark, basis string) {
+		s.estate = append(s.estate, Setting{name, value, mark, basis})
+	}
+	others := false
+	for _, t := range Types() {
+		if t == TypeESME || cfg.types()[t] <= 0 {
+			continue
+		}
+		others = true
+		var cells []string
+		for _, cell := range t.Cells() {
+			cells = append(cells, cellWords(cell))
+		}
+		add("cells of "+t.String()+" ("+t.Says()+")", strings.Join(cells, ", "), typeTable[t].mark, typeTable[t].basis)
+	}
+	if others {
+		add("floor of a role that the device has no cell of", "left alone, and not in the answer", MarkInference, "no test message shows it")
+	}
+	if cfg.types()[TypeCHF] > 0 {
+		add("broker's own credentials on a hub", "MAC and signature, authorising cell named (mode 4)", MarkSource, "GBCS v0.8.1 p.163, p.179; no test message shows it")
+		add("device certificates and requests on a hub", "commanded by the party in the broker's signing cell", MarkInference, "a hub has no supplier")
+	}
+	if cfg.Sleepy > 0 {
+		add("sleepy gas meters", fmt.Sprintf("wake every %v", s.WakeEvery), MarkKnowledge, "gas meters run on a battery; the interval is general knowledge")
+	}
+	if cfg.Partly > 0 {
+		add("store that fails for one cell of a command", "busy once (30), full (17) or finds no path (10), in equal parts", MarkInference, "the codes are public, their causes are not")
+	}
+	if cfg.AnswersLost > 0 {
+		add("answers that are lost", fmt.Sprintf("%g%%, drawn for each; the device has acted", 100*cfg.AnswersLost), MarkInference, "sample data")
+	}
+	if cfg.CountersAtOdds > 0 {
+		add("counters at odds", fmt.Sprintf("%g%% of devices: supplier's and network operator's stand %d above what these used", 100*cfg.CountersAtOdds, int64(oddCounter)), MarkInference, "sample data")
+	}
+	return s
 }
 
 func onOff(b bool) string {
