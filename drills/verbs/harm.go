@@ -67,11 +67,7 @@ func (w *World) inHands(p *party, r *fleet.Row) bool {
 		if set[purposeSigning].keyID() != key {
 			continue
 		}
-		for _, c := range r.Counters {
-			if c.Role == p.role {
-				return c.Counter <= p.counter
-			}
-		}
+		return r.Counter(p.role) <= p.counter
 	}
 	return false
 }

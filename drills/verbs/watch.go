@@ -5,32 +5,35 @@ import (
 
 	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
-	"smki.example/policy"
 )
 
 // watch looks at the counters of every device after each window: none may go
 // back, but for a floor that an authorised command set in that window.
 type watch struct {
-	seen    []map[policy.RemotePartyRole]gbcs.OriginatorCounter
-	lowered int      // by a floor
-	wrong   []string // gone back without one
+	seen    []counterRow // by device
+	lowered int          // by a floor
+	wrong   []string     // gone back without one
 }
 
+// counterRow are a device's counters in the order of [fleet.Roles].
+type counterRow [fleet.RoleCount]gbcs.OriginatorCounter
+
 func watchCounters(f *fleet.Fleet) watch {
-	var w watch
-	for _, r := range f.Devices() {
-		w.seen = append(w.seen, countersOf(&r))
+	w := watch{seen: make([]counterRow, f.Len())}
+	for i, r := range f.Devices() {
+		w.seen[i] = countersOf(&r)
 	}
 	return w
 }
 
-func countersOf(r *fleet.Row) map[policy.RemotePartyRole]gbcs.OriginatorCounter {
-	m := make(map[policy.RemotePartyRole]gbcs.OriginatorCounter, len(r.Counters))
-	for _, c := range r.Counters {
-		m[c.Role] = c.Counter
+func countersOf(r *fleet.Row) (row counterRow) {
+	for i, role := range counterRoles {
+		row[i] = r.Counter(role)
 	}
-	return m
+	return row
 }
+
+var counterRoles = fleet.Roles()
 
 func (c *watch) see(w *World, happened []*exchange) {
 	floored := map[int]bool{}
@@ -40,16 +43,19 @@ func (c *watch) see(w *World, happened []*exchange) {
 			floored[x.device] = true // every command of a campaign names a floor
 		}
 	}
-	for _, r := range w.rows() {
-		now := countersOf(&r)
-		for role, before := range c.seen[r.Index] {
-			if now[role] >= before {
+	rows := w.rows()
+	for n := range rows {
+		r := &rows[n]
+		now := countersOf(r)
+		for i, before := range c.seen[r.Index] {
+			if now[i] >= before {
 				continue
 			}
+			role := counterRoles[i]
 			if floored[r.Index] {
 				c.lowered++
 			} else {
-				c.wrong = append(c.wrong, fmt.Sprintf("device %v, %v: %d after %d", r.ID, role, now[role], before))
+				c.wrong = append(c.wrong, fmt.Sprintf("device %v, %v: %d after %d", r.ID, role, now[i], before))
 			}
 		}
 		c.seen[r.Index] = now
