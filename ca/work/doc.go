@@ -13,7 +13,8 @@
 //
 // What the work is, and whether it is done, stands in the tables of the room that
 // asks. A [Handler] looks there, and is called once too often rather than not at
-// all: after a node was killed, after an error, and by the clock.
+// all: after a node was killed, after an error, after what it has asked for with
+// [Later], and by the clock.
 //
 // # How
 //
@@ -21,8 +22,11 @@
 // its tables beside ours. River wakes, spreads, retries and counts; the one thing
 // it does too slowly for us is to notice a killed node (it waits for an hour by
 // default), so that a job carries the lease of its process, and whoever finds the
-// lease dead gives the job to somebody else. On SQLite the queue has a connection
-// of its own beside the committer.
+// lease dead gives the job to somebody else. A living process gives away what it has
+// lost sight of, because the database was gone when the work was over. The clock is
+// each node's own, because a new leader of River's is known only half a minute after
+// the old one was killed. On SQLite the queue has a connection of its own beside the
+// committer.
 //
 // A process that only asks, such as a command line, opens a [Queue] and never runs
 // it. Start at [New].

@@ -3,7 +3,6 @@ package work
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -76,11 +75,10 @@ func newEngine(q *Queue) (*engine, error) {
 		cfg.Workers = river.NewWorkers()
 		river.AddWorker(cfg.Workers, &worker{q: q})
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: q.cfg.Workers}}
-		for _, round := range q.cfg.Rounds {
-			made := func() (river.JobArgs, *river.InsertOpts) { return job{Work: round.Kind, Name: round.Name}, nil }
-			cfg.PeriodicJobs = append(cfg.PeriodicJobs, river.NewPeriodicJob(river.PeriodicInterval(round.Every), made, &river.PeriodicJobOpts{
-				ID: fmt.Sprintf("%s_%s", round.Kind, round.Name), RunOnStart: true,
-			}))
+		for kind, workers := range q.cfg.Own {
+			if q.cfg.Handlers[kind] != nil {
+				cfg.Queues[string(kind)] = river.QueueConfig{MaxWorkers: workers}
+			}
 		}
 	}
 	if e.client, err = river.NewClient(driverOf(q.cfg.Store, db), cfg); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,6 +57,7 @@ func newNode(t *testing.T, url string, cfg work.Config) *node {
 	var err error
 	n.store, err = store.Open(t.Context(), store.Config{URL: url})
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = n.store.Close() })
 	n.lease, err = n.store.Lease(t.Context())
 	require.NoError(t, err)
 	cfg.Store, cfg.Lease = n.store, n.lease
@@ -67,7 +69,6 @@ func newNode(t *testing.T, url string, cfg work.Config) *node {
 			n.stop()
 		}
 		_ = n.queue.Close()
-		_ = n.store.Close()
 	})
 	return n
 }
@@ -236,7 +237,8 @@ func TestNodeDies(t *testing.T) {
 	close(hang)
 }
 
-// However many nodes run a round, it asks once in its time.
+// Each node that runs a round asks for it when it starts and in its time, and needs no
+// other node for that; one works at a time.
 func TestRounds(t *testing.T) {
 	t.Parallel()
 	url := storetest.Fresh(t)
@@ -250,11 +252,90 @@ func TestRounds(t *testing.T) {
 	one.run(t)
 	two.run(t)
 	<-called
-	var wait sync.WaitGroup // together: who is left alone leads, and begins a round
-	wait.Go(one.stop)
-	wait.Go(two.stop)
-	wait.Wait()
-	require.EqualValues(t, 1, calls.Load(), "one node leads")
+	one.stop()
+	two.stop()
+	require.LessOrEqual(t, calls.Load(), int32(2), "an hour has not passed")
+	cfg.Rounds[0].Every = 50 * time.Millisecond
+	n := newNode(t, url, cfg)
+	n.run(t)
+	for range 3 {
+		<-called
+	}
+}
+
+// A handler that is not ready is called again when it says, and that is no failure.
+func TestLater(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	n := newNode(t, storetest.Fresh(t), work.Config{Handlers: map[work.Kind]work.Handler{
+		"batch": func(context.Context, string) error {
+			if calls.Add(1) < 4 {
+				return work.Later(time.Duration(calls.Load()) * 10 * time.Millisecond)
+			}
+			return nil
+		},
+	}})
+	n.wake(t, "batch", "17/3")
+	n.run(t)
+	n.quiet(t)
+	require.EqualValues(t, 4, calls.Load())
+	require.Empty(t, n.log.String())
+}
+
+// A kind with workers of its own holds up no other, and a node without a handler for it
+// is given none of its work.
+func TestOwnWorkers(t *testing.T) {
+	t.Parallel()
+	url := storetest.Fresh(t)
+	begun, goOn := make(chan struct{}, 10), make(chan struct{})
+	listed := make(chan struct{}, 10)
+	list := func(context.Context, string) error { listed <- struct{}{}; return nil }
+	own := map[work.Kind]int{"batch": 1}
+	n := newNode(t, url, work.Config{Own: own, Workers: 1, Handlers: map[work.Kind]work.Handler{
+		"batch": func(context.Context, string) error { begun <- struct{}{}; <-goOn; return nil },
+		"crl":   list,
+	}})
+	idle := newNode(t, url, work.Config{Own: own, Handlers: map[work.Kind]work.Handler{"crl": list}})
+	idle.wake(t, "batch", "1")
+	n.wake(t, "batch", "2")
+	n.wake(t, "batch", "3")
+	idle.run(t)
+	n.run(t)
+	<-begun
+	n.wake(t, "crl", "issuing-oca-1")
+	<-listed
+	require.Empty(t, begun, "one at a time")
+	close(goOn)
+	<-begun
+	<-begun
+	n.quiet(t)
+	require.Empty(t, n.log.String()+idle.log.String())
+	_, err := work.New(t.Context(), work.Config{Store: n.store, Own: map[work.Kind]int{"no queue": 1}})
+	require.ErrorContains(t, err, "no queue")
+}
+
+// A database that is away for longer than River is patient makes a living node lose
+// sight of what it did; it is done once more.
+func TestLostSight(t *testing.T) {
+	t.Parallel()
+	if storetest.OnPostgres() {
+		t.Skip("runs once, with a server of its own")
+	}
+	server := storetest.NewServer(t, false)
+	begun, goOn := make(chan struct{}, 10), make(chan struct{})
+	n := newNode(t, server.Database(t), work.Config{Handlers: map[work.Kind]work.Handler{
+		"batch": func(context.Context, string) error { begun <- struct{}{}; <-goOn; return nil },
+	}})
+	n.wake(t, "batch", "1")
+	n.run(t)
+	<-begun
+	require.NoError(t, server.Kill())
+	goOn <- struct{}{}
+	require.Eventually(t, func() bool { return strings.Contains(n.log.String(), "giving up") }, time.Minute, 20*time.Millisecond, "%s", n.log)
+	require.NoError(t, server.Start())
+	<-begun
+	goOn <- struct{}{}
+	n.quiet(t)
 }
 
 // The queue has a connection beside the committer. With both at full work, on

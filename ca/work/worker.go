@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -44,6 +45,7 @@ type worker struct {
 // seen, or comes after, and finds no job in the way of its own.
 func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 	kind, name := j.Args.Work, j.Args.Name
+	defer w.q.hold(j.ID)()
 	handler := w.q.cfg.Handlers[kind]
 	if handler == nil {
 		return fmt.Errorf("work %q on %q: this process has no handler for it", kind, name)
@@ -53,7 +55,12 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 		if err != nil {
 			return err
 		}
-		if err := call(ctx, handler, name); err != nil {
+		err = call(ctx, handler, name)
+		var again *later
+		if errors.As(err, &again) {
+			return river.JobSnooze(again.after)
+		}
+		if err != nil {
 			w.q.cfg.Logger.Warn("work failed", "work", string(kind), "name", name, "attempt", j.Attempt, "error", err)
 			return err
 		}
@@ -68,6 +75,18 @@ func (w *worker) Work(ctx context.Context, j *river.Job[job]) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// hold notes that a worker is at a job, until what it returns is called.
+func (q *Queue) hold(id int64) (drop func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.hands[id] = true
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		delete(q.hands, id)
 	}
 }
 

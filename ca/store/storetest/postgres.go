@@ -268,9 +268,19 @@ func (s *Server) Kill() error {
 	if err != nil {
 		return err
 	}
-	// The server's own children notice at once that it is gone, and end.
+	// The server's own children notice that it is gone, and end; but a server that is
+	// started while one of them is left refuses to. Who has no /proc waits for luck.
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return err
+	}
+	for _, text := range strings.Fields(string(children)) {
+		child, err := strconv.Atoi(text)
+		for err == nil && child > 1 {
+			if err = syscall.Kill(child, syscall.SIGKILL); err == nil {
+				time.Sleep(time.Millisecond)
+			}
+		}
 	}
 	s.keep.Close()
 	_ = s.cmd.Wait() // the guard's last command may fail, and that means nothing
