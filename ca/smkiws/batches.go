@@ -198,16 +198,11 @@ func (s *Service) decide(ctx context.Context, d Decision, to State) error {
 	if to == Rejected {
 		in = s.RejectIn
 	}
-	if err := s.store.Write(ctx, func(tx store.Tx) error { return in(ctx, tx, d) }); err != nil {
-		return err
-	}
-	s.Wake()
-	return nil
+	return s.store.Write(ctx, func(tx store.Tx) error { return in(ctx, tx, d) })
 }
 
 // ApproveIn is [Service.Approve] inside a transaction of the RA's, with which it
-// stands or falls. The caller calls [Service.Wake] after the commit, or leaves it to
-// Run's poll.
+// stands or falls.
 func (s *Service) ApproveIn(ctx context.Context, tx store.Tx, d Decision) error {
 	return s.decideIn(ctx, tx, d, Parsing)
 }
@@ -271,6 +266,11 @@ func (s *Service) moveIn(ctx context.Context, tx store.Tx, b *Batch, to State, b
 		body["reason"] = why
 	}
 	b.State = to
+	if to == Parsing {
+		if err := s.wakeIn(ctx, tx, task{batch: b.ID}); err != nil {
+			return err
+		}
+	}
 	_, err = audit.Append(ctx, tx, audit.Event{Kind: KindBatch, At: now, By: by, Body: body})
 	return err
 }

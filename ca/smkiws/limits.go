@@ -108,6 +108,15 @@ func (w Window) Open(at time.Time) bool {
 	return within(clockTime(at, w.Location), w.Opens, w.Closes)
 }
 
+// until is how long it is until the window opens, as a clock on the wall counts.
+func (w Window) until(at time.Time) time.Duration {
+	wait := w.Opens - clockTime(at, w.Location)
+	if wait < 0 {
+		wait += 24 * time.Hour
+	}
+	return wait
+}
+
 // within tells whether a time of day is in [from, to), which may reach over midnight.
 func within(t, from, to time.Duration) bool {
 	if from < to {

@@ -11,9 +11,9 @@ import (
 	"smki.example/ca/store"
 )
 
-// parseOne parses one approved batch, if there is one that nobody is parsing.
-func (s *Service) parseOne(ctx context.Context) (bool, error) {
-	const waiting = `SELECT id, 0, owner FROM smkiws_batch WHERE state = 'PARSING'`
+// parseOne parses an approved batch, a certain one or, with 0, any, if there is one that
+// nobody is parsing.
+func (s *Service) parseOne(ctx context.Context, only int64) (bool, error) {
 	var b Batch
 	found := false
 	err := s.writeIf(ctx, `SELECT COUNT(*) FROM smkiws_batch WHERE state = 'PARSING'`, func(tx store.Tx) error {
@@ -21,7 +21,7 @@ func (s *Service) parseOne(ctx context.Context) (bool, error) {
 			s.drop(hand{b.ID, 0}) // this transaction is run again
 			found = false
 		}
-		candidates, err := ownedIn(ctx, tx, waiting+` ORDER BY excess, id LIMIT 64`)
+		candidates, err := ownedIn(ctx, tx, `SELECT id, 0, owner FROM smkiws_batch WHERE state = 'PARSING' AND CAST($1 AS BIGINT) IN (0, id) ORDER BY excess, id LIMIT 64`, only)
 		if err != nil {
 			return err
 		}
@@ -108,10 +108,15 @@ func (s *Service) parse(ctx context.Context, b Batch) error {
 			return s.moveIn(ctx, tx, &batch, Tampered, "ca", why)
 		}
 		shards := store.Rows{Table: "smkiws_shard", Columns: []string{"batch", "shard"}}
-		for shard := 1; (shard-1)*shardSize < in.total; shard++ {
-			shards.Values = append(shards.Values, []any{b.ID, int64(shard)})
+		var tasks []task
+		for shard := int64(1); (shard-1)*shardSize < int64(in.total); shard++ {
+			shards.Values = append(shards.Values, []any{b.ID, shard})
+			tasks = append(tasks, task{batch: b.ID, shard: shard})
 		}
 		if err := insert(ctx, tx, shards); err != nil {
+			return err
+		}
+		if err := s.wakeIn(ctx, tx, tasks...); err != nil {
 			return err
 		}
 		return s.moveIn(ctx, tx, &batch, Queued, "ca", "")

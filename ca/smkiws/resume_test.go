@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,7 +151,11 @@ func TestStop(t *testing.T) {
 		return nil
 	})
 	stopping := w.open(t, w.config())
-	require.ErrorIs(t, stopping.Run(ctx), context.Canceled)
+	_, err := stopping.Work(ctx)
+	require.NoError(t, err, "it parses")
+	_, err = stopping.Work(ctx)
+	require.NoError(t, err, "what was begun has been put down in order")
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
 	require.NoError(t, stopping.Close())
 	done := w.count(t, `SELECT COUNT(*) FROM smkiws_outcome WHERE status = 'SUCCESS'`)
 	require.GreaterOrEqual(t, done, 99)
@@ -311,23 +316,26 @@ func TestShared(t *testing.T) {
 	w := newWorld(t)
 	csrs := requests(t, 2500)
 	id := w.submit(t, "supplier", batchDocument("b", csrs...)).BatchId
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error)
 	var services []*smkiws.Service
 	for range 2 {
 		services = append(services, w.open(t, w.config(func(c *smkiws.Config) {
 			c.Issuer = w.openCA(t)
-			c.Poll = 10 * time.Millisecond
 		})))
 	}
+	var workers sync.WaitGroup
 	for _, s := range services {
-		go func() { done <- s.Run(ctx) }()
+		for range 2 {
+			workers.Go(func() {
+				for w.state(t, id) != smkiws.Completed {
+					if _, err := s.Work(t.Context()); err != nil {
+						t.Errorf("working: %v", err)
+						return
+					}
+				}
+			})
+		}
 	}
-	require.Eventually(t, func() bool { return w.result(t, "supplier", id).BatchStatus == "COMPLETED" }, 60*time.Second, 20*time.Millisecond)
-	stop()
-	for range services {
-		require.ErrorIs(t, <-done, context.Canceled)
-	}
+	workers.Wait()
 	w.wholeBatch(t, id, csrs)
 	require.Equal(t, 2500, w.signed)
 }
@@ -407,5 +415,7 @@ func TestKilledChild(t *testing.T) {
 	require.NoError(t, err)
 	w.issuer = w.openCA(t)
 	s := w.open(t, w.config())
-	_ = s.Run(t.Context())
+	for {
+		_, _ = s.Work(t.Context())
+	}
 }

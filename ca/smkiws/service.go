@@ -60,11 +60,10 @@ type Config struct {
 	Notices []Notice
 	// Checks says what a failed check is called. Nil: the embedded checks.json.
 	Checks *Checks
-	// Workers is how many shards this process works at once. Zero: 2, so that one is
-	// parsed or settled while the token signs for the other.
-	Workers int
-	// Poll is how often Run looks for work that another process left. Zero: a second.
-	Poll time.Duration
+	// Wake asks, in the transaction that makes the work, that [Service.Attend] be called
+	// with a name: once for a batch that is to be parsed, and once for each shard. Nil:
+	// nobody is asked, and who calls [Service.Work] looks by himself.
+	Wake func(ctx context.Context, tx store.Tx, name string) error
 	// Spool is a folder for uploads on their way into the store; each file is
 	// unlinked as it is opened. Empty: the system's folder for temporary files.
 	Spool string
@@ -102,7 +101,6 @@ type Service struct {
 	logger *slog.Logger
 	demand demand
 	serial transactions
-	wake   chan struct{}
 	probe  func(point string) error // tests only: see at
 
 	mu        sync.Mutex
@@ -111,7 +109,7 @@ type Service struct {
 }
 
 // New makes a Service and takes a lease of its store. Nothing is worked until
-// [Service.Run] or [Service.Work] is called. The caller closes it.
+// [Service.Attend] or [Service.Work] is called. The caller closes it.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	var missing []string
 	for _, field := range []struct {
@@ -144,12 +142,6 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	if cfg.Workers == 0 {
-		cfg.Workers = 2
-	}
-	if cfg.Poll == 0 {
-		cfg.Poll = time.Second
-	}
 	if cfg.Spool == "" {
 		cfg.Spool = os.TempDir()
 	}
@@ -159,7 +151,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, limits: limits, checks: cfg.Checks, store: cfg.Store, logger: cfg.Logger,
-		wake: make(chan struct{}, 1), hands: make(map[hand]bool),
+		hands: make(map[hand]bool),
 	}
 	if s.checks == nil {
 		if s.checks, err = DefaultChecks(); err != nil {
@@ -176,8 +168,8 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// Close gives up what this Service has claimed and not finished. Calls in progress,
-// Run's among them, must have returned. The store stays open.
+// Close gives up what this Service has claimed and not finished. Calls in progress
+// must have returned. The store stays open.
 func (s *Service) Close() error { return s.lease.Release() }
 
 // Handler serves the web services, their schemas and, if there is one, the portal.

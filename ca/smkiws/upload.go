@@ -82,7 +82,6 @@ func (s *Service) keep(ctx context.Context, sp *spool, b *Batch) error {
 	if b.Excess {
 		s.logger.Warn("batch above the portal's day", "batch", b.ID, "party", b.Party, "items", b.Items)
 	}
-	s.Wake()
 	return nil
 }
 

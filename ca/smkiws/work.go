@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"smki.example/ca"
@@ -20,54 +19,14 @@ const shardSize = ca.MaxBatch
 // dropped by a failure, and is picked up again.
 type hand struct{ batch, shard int64 }
 
-// Run works batches until ctx ends, and returns when every worker has put down what
-// it held. Failures are logged and tried again.
-func (s *Service) Run(ctx context.Context) error {
-	var wait sync.WaitGroup
-	for range s.cfg.Workers {
-		wait.Go(func() { s.worker(ctx) })
-	}
-	wait.Wait()
-	return ctx.Err()
-}
-
-func (s *Service) worker(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for ctx.Err() == nil {
-		did, err := s.Work(ctx)
-		if err != nil && ctx.Err() == nil {
-			s.logger.Error("working batches", "error", err)
-		}
-		if did && err == nil {
-			s.Wake() // where one thing was, there may be more for the others
-			continue
-		}
-		timer.Reset(s.cfg.Poll)
-		select {
-		case <-ctx.Done():
-		case <-s.wake:
-		case <-timer.C:
-		}
-	}
-}
-
-// Wake has Run look for work at once.
-func (s *Service) Wake() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Work does one thing that is to be done: it parses a batch, or issues one shard, or
-// opens or closes the window. It reports false when there is nothing to do. It may be
-// called by several goroutines, here and in other processes, beside Run or without.
+// closes the window. It reports false when there is nothing to do. It may be called by
+// several goroutines, here and in other processes, with [Service.Attend] or without.
 func (s *Service) Work(ctx context.Context) (bool, error) {
 	if err := s.purgeIfDue(ctx); err != nil {
 		return false, err
 	}
-	if did, err := s.parseOne(ctx); did || err != nil {
+	if did, err := s.parseOne(ctx, 0); did || err != nil {
 		return did, err
 	}
 	if !s.cfg.Window.Open(s.now()) {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"smki.example/cmd/clikit"
 	"smki.example/hsm"
@@ -45,6 +46,9 @@ type home struct {
 	// chosen is the generation of an authority ("issuing-oca-1") that this command
 	// issues from, where the newest should not.
 	chosen string
+	// leaseTerm is how long this process may be silent on PostgreSQL; zero: as package
+	// store has it.
+	leaseTerm time.Duration
 
 	Version     int    `json:"version"`
 	Environment string `json:"environment"`

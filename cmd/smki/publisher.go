@@ -15,9 +15,10 @@ import (
 // processes have died. Lists are due hours apart and an hour after a revocation; a look
 // is one short read.
 const (
-	lookEvery      = 5 * time.Second
-	reconcileEvery = time.Minute
-	alarmEvery     = 15 * time.Minute // between two log lines of one alarm
+	lookEvery       = 5 * time.Second
+	reconcileEvery  = 10 * time.Second
+	checkpointEvery = time.Minute
+	alarmEvery      = 15 * time.Minute // between two log lines of one alarm
 )
 
 // A publisher publishes the lists of a served CA when they are due, tells of lists that
@@ -43,17 +44,20 @@ func newPublisher(d *desk, logger *slog.Logger) *publisher {
 func (p *publisher) run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	var reconciled time.Time
+	var reconciled, signed time.Time
 	for {
 		if time.Since(reconciled) >= reconcileEvery {
 			if _, err := p.desk.issuer.Reconcile(ctx); err != nil && ctx.Err() == nil {
 				p.logger.Error("settling what dead processes left behind", "error", err)
 			}
+			reconciled = time.Now()
+		}
+		if time.Since(signed) >= checkpointEvery {
 			// A server that is killed signs no last head of the log.
 			if _, err := p.desk.issuer.Log().Checkpoint(ctx); err != nil && ctx.Err() == nil {
 				p.logger.Error("signing the head of the audit log", "error", err)
 			}
-			reconciled = time.Now()
+			signed = time.Now()
 		}
 		p.tell(ctx)
 		select {

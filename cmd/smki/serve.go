@@ -60,7 +60,7 @@ in services.json in the home; docs/operations.md has every field. An exercise ma
 Every CRL and ARL is published when the environment says it is due, and when a revocation waits for one; daily files of the Repository
 once a day. While a list is late, but before the last one lapses, an alarm stands in the log at level error, in /readyz and in /metrics.
 It ends on SIGTERM or an interrupt, once answers in progress are sent. Any number of other commands and servers may work on the home
-meanwhile.
+meanwhile. On PostgreSQL it ends by itself, with exit code 4, when it was stopped for so long that others took over: start it again.
 
 --json prints {"listening": ADDRESS, "public": ADDRESS, "fingerprint": HEX}, the last two with --public, and logs in JSON.
 
@@ -87,11 +87,20 @@ func runServe(c *cli.Context) error {
 		}
 	}
 	logger := serveLogger(c.App.ErrWriter, clikit.WantsJSON(c))
-	d, err := openCA(c.Context, c.String("home"), logger)
+	h, err := openHome(c.String("home"))
 	if err != nil {
 		return err
 	}
-	err = d.serve(c, logger)
+	settings, err := h.services()
+	if err != nil {
+		return err
+	}
+	h.leaseTerm = time.Duration(settings.Server.LeaseTerm)
+	d, err := openAt(c.Context, h, true, logger)
+	if err != nil {
+		return err
+	}
+	err = d.serve(c, settings, logger)
 	return errors.Join(err, d.Close(context.WithoutCancel(c.Context)))
 }
 
@@ -105,11 +114,7 @@ func serveLogger(w io.Writer, asJSON bool) *slog.Logger {
 // serve listens until the command's context ends, and returns when everything that
 // it started has returned: first the servers, whose answers in progress may still need
 // what runs behind them, then the loops, then what they had claimed.
-func (d *desk) serve(c *cli.Context, logger *slog.Logger) (err error) {
-	settings, err := d.home.services()
-	if err != nil {
-		return err
-	}
+func (d *desk) serve(c *cli.Context, settings *services, logger *slog.Logger) (err error) {
 	config, err := d.repositoryConfig(settings, logger)
 	if err != nil {
 		return err
@@ -118,16 +123,23 @@ func (d *desk) serve(c *cli.Context, logger *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	publisher := newPublisher(d, logger)
+	files := &filer{repository: repo, settings: settings.Repository.Files, location: settings.location, now: d.issuer.Now, logger: logger}
+	jobs, err := d.openJobs(c.Context, settings, c.IsSet("public"), publisher, files, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, jobs.Close()) }()
 	listen, public := c.String("listen"), c.String("listen")
 	var secure *secureSide
 	if c.IsSet("public") {
 		public = c.String("public")
-		if secure, err = d.openSecure(c.Context, settings, listen, logger); err != nil {
+		if secure, err = d.openSecure(c.Context, settings, listen, jobs.wakeBatch, logger); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, secure.Close()) }()
+		jobs.batches = secure.batches
 	}
-	publisher := newPublisher(d, logger)
 
 	// 1. Listen, and say where.
 	var doors []door
@@ -156,12 +168,6 @@ func (d *desk) serve(c *cli.Context, logger *slog.Logger) (err error) {
 	}
 
 	// 2. Serve, with the loops behind.
-	files := &filer{repository: repo, settings: settings.Repository.Files, location: settings.location, now: d.issuer.Now, logger: logger}
-	jobs, err := d.openJobs(c.Context, publisher, files, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, jobs.Close()) }()
 	serving, halt := context.WithCancelCause(c.Context)
 	defer halt(nil)
 	loops, end := context.WithCancel(context.WithoutCancel(c.Context))
@@ -173,10 +179,10 @@ func (d *desk) serve(c *cli.Context, logger *slog.Logger) (err error) {
 	running.Go(func() { publisher.run(loops) })
 	running.Go(func() { files.run(loops) })
 	running.Go(func() { halt(jobs.run(loops)) })
+	running.Go(func() { halt(d.watchLease(loops)) })
 	running.Go(func() { d.settle(loops, logger) })
 	if secure != nil {
 		running.Go(func() { secure.releaser.run(loops) })
-		running.Go(func() { _ = secure.batches.Run(loops) }) // it ends with loops, and says no more
 	}
 	err = serveDoors(serving, doors, logger)
 	if cause := context.Cause(serving); c.Context.Err() == nil && !errors.Is(cause, context.Canceled) {

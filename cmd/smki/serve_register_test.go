@@ -205,7 +205,7 @@ func TestReleaseAfterWithdrawal(t *testing.T) {
 	a.supplier(t)
 	a.system(t, "batched-a")
 	ctx := context.Background()
-	batches, err := smkiws.New(ctx, a.webConfig(mustServices(t, a.desk), porter{registry: a.registry}, serveLogger(&lockedBuffer{}, false)))
+	batches, err := smkiws.New(ctx, a.webConfig(mustServices(t, a.desk), porter{registry: a.registry}, nil, serveLogger(&lockedBuffer{}, false)))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = batches.Close() })
 	log := &lockedBuffer{}

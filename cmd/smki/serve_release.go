@@ -102,7 +102,6 @@ func (l *releaser) step(ctx context.Context, b smkiws.Batch) error {
 		return l.batches.ApproveIn(ctx, tx, smkiws.Decision{Batch: b.ID, Digest: b.Digest, By: by})
 	})
 	if err == nil {
-		l.batches.Wake()
 		l.logger.Info("batch released", "batch", b.ID, "approval", last.ID)
 		return nil
 	}

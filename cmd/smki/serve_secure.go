@@ -18,6 +18,7 @@ import (
 	"smki.example/ca/cfsslapi"
 	"smki.example/ca/iki"
 	"smki.example/ca/smkiws"
+	"smki.example/ca/store"
 	"smki.example/cmd/smki/console"
 	"smki.example/policy"
 )
@@ -35,8 +36,8 @@ type secureSide struct {
 	fingerprint string
 }
 
-// openSecure opens it. The caller closes it.
-func (d *desk) openSecure(ctx context.Context, s *services, listen string, logger *slog.Logger) (side *secureSide, err error) {
+// openSecure opens it; wake has its batches worked. The caller closes it.
+func (d *desk) openSecure(ctx context.Context, s *services, listen string, wake func(context.Context, store.Tx, string) error, logger *slog.Logger) (side *secureSide, err error) {
 	if d.iki == nil {
 		return nil, errors.New("this CA has no IKI authority: its key was not on the token when the home was made, so that nobody could be let in; serve the public side alone, with --listen")
 	}
@@ -54,7 +55,7 @@ func (d *desk) openSecure(ctx context.Context, s *services, listen string, logge
 		return nil, err
 	}
 	p := porter{registry: d.registry, strangers: open && *s.WebServices.AutoApprove}
-	if side.batches, err = smkiws.New(ctx, d.webConfig(s, p, logger)); err != nil {
+	if side.batches, err = smkiws.New(ctx, d.webConfig(s, p, wake, logger)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -67,7 +68,7 @@ func (d *desk) openSecure(ctx context.Context, s *services, listen string, logge
 	return side, err
 }
 
-// Close gives up what is claimed. The loops must have ended.
+// Close gives up what is claimed. The jobs must have ended.
 func (side *secureSide) Close() error { return side.batches.Close() }
 
 // serverCertificate is the configured one; an exercise without one makes its own.
@@ -89,11 +90,11 @@ func (d *desk) serverCertificate(s *services, listen string) (tls.Certificate, e
 }
 
 // webConfig is package smkiws's configuration as services.json has it.
-func (d *desk) webConfig(s *services, p porter, logger *slog.Logger) smkiws.Config {
+func (d *desk) webConfig(s *services, p porter, wake func(context.Context, store.Tx, string) error, logger *slog.Logger) smkiws.Config {
 	w := s.WebServices
 	cfg := smkiws.Config{
 		Store: d.store, Issuer: d.issuer, Environment: d.home.env, Build: build(), Identify: p.as(systemRole),
-		AutoApprove: *w.AutoApprove, AdHocPath: w.AdHocPath, Workers: w.Workers, BareCertificates: w.BareCertificates, Clock: d.issuer.Now, Logger: logger,
+		AutoApprove: *w.AutoApprove, AdHocPath: w.AdHocPath, Wake: wake, BareCertificates: w.BareCertificates, Clock: d.issuer.Now, Logger: logger,
 		Window: smkiws.Window{Opens: time.Duration(w.Window.Opens), Closes: time.Duration(w.Window.Closes), Location: s.location},
 		Limits: smkiws.Limits{
 			BatchItems: w.BatchItems, BatchOctets: w.BatchOctets, BatchTime: time.Duration(w.BatchTime), Retention: time.Duration(w.Retention),

@@ -57,6 +57,8 @@ type serverSettings struct {
 	Key string `json:"key"`
 	// Hosts are names and addresses in a certificate that is made here, besides that of --listen.
 	Hosts []string `json:"hosts"`
+	// LeaseTerm is how long this server may be silent on PostgreSQL before others take over what it has in hand: "10s", at least "2s". A server that was stopped for longer, or cut off from the database, ends. Default: 10s.
+	LeaseTerm span `json:"lease_term"`
 	// TLS13 allows TLS 1.3 beside 1.2, of which the interfaces' cipher suites are. Default: false.
 	TLS13 bool `json:"tls13"`
 }
@@ -246,6 +248,12 @@ func (s *services) check(h *home) (err error) {
 	}
 	if (s.Server.Certificate == "") != (s.Server.Key == "") {
 		return errors.New("server: certificate and key belong together; they may name one file")
+	}
+	if s.Server.LeaseTerm == 0 {
+		s.Server.LeaseTerm = span(leaseTerm)
+	}
+	if s.Server.LeaseTerm < span(2*time.Second) {
+		return errors.New("server.lease_term: want at least \"2s\": a server that is busy must not be taken for dead")
 	}
 	if s.Repository.Files.Directory == "" {
 		s.Repository.Files.Directory = "files"

@@ -47,6 +47,7 @@ func TestServicesStrict(t *testing.T) {
 		`{"version": 1, "web_services": {"ad_hoc_path": "/1.0/PortalCSRBatch/SubmitCSRBatch"}}`: `belongs to another service`,
 		`{"version": 1, "web_services": {"ad_hoc_path": "/a//b"}}`:                              `want a path like`,
 		`{"version": 1, "server": {"certificate": "server.pem"}}`:                               `belong together`,
+		`{"version": 1, "server": {"lease_term": "1s"}}`:                                        `at least "2s"`,
 		`{"version": 1, "web_services": {"notices": [{"party": "supplier-a"}]}}`:                `from before until`,
 		`{"version": 1, "cfssl": {"clients": [{"name": "a", "key": "0102030405060708"}]}}`:      `unknown field "key"`,
 	} {
