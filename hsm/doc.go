@@ -19,8 +19,9 @@
 // reads it back, and returns the evidence; there is no way to import a private key. Only
 // a [Secret] that was made readable leaves, and its evidence says that it can.
 //
-// It accounts for signatures. A key signs only what a caller asked it to sign: health
-// checks have a key of their own, and nothing is tried out with another.
+// It accounts for signatures. A key signs only what a caller asked it to sign, and is
+// asked for it once: health checks have a key of their own, nothing is tried out with another,
+// and a signature that may have been made is not made again.
 //
 // It spares the PIN. A PIN that the token refuses is shown to it once, and not again
 // until somebody opens the token anew. No error, log or Format holds a PIN.

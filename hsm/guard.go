@@ -66,7 +66,7 @@ func (s *session) guarded(fn func() error) error {
 	return err
 }
 
-// untouched marks an error of a look at the token that came before any change.
+// untouched marks an error that came before the token had anything to change or sign.
 func untouched(err error) error {
 	if faultOf(err) == faultToken {
 		return fmt.Errorf("%w: %w", errUntouched, err)

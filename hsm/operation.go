@@ -14,11 +14,12 @@ const attempts = 3
 type repeat uint8
 
 const (
-	// repeatAlways is for operations that change nothing: a second signature over the same
-	// octets, a look-up, a derivation.
+	// repeatAlways is for operations that change nothing and leave nothing: a look-up, a
+	// derivation.
 	repeatAlways repeat = iota + 1
-	// repeatUntouched is for operations that make or destroy objects: they are
-	// tried again only if it is certain that the token did nothing.
+	// repeatUntouched is for operations that make or destroy objects, and for signatures,
+	// of which a second one would be another: they are tried again only if it is certain that the
+	// token did nothing.
 	repeatUntouched
 )
 

@@ -96,9 +96,11 @@ func TestTokenFaults(t *testing.T) {
 		{"a dead session", "C_SignInit", pkcs11.CKR_SESSION_HANDLE_INVALID, 1, nil},
 		{"a login that ran out", "C_SignInit", pkcs11.CKR_USER_NOT_LOGGED_IN, 1, nil},
 		{"a dead object", "C_SignInit", pkcs11.CKR_OBJECT_HANDLE_INVALID, 2, nil},
-		{"a device that stumbles", "C_Sign", pkcs11.CKR_DEVICE_ERROR, 1, nil},
-		{"a device that is gone", "C_Sign", pkcs11.CKR_DEVICE_REMOVED, 3, hsm.ErrUnavailable},
-		{"a device that does not know", "C_Sign", pkcs11.CKR_GENERAL_ERROR, 3, hsm.ErrUnavailable},
+		{"a device that stumbles before it has the digest", "C_SignInit", pkcs11.CKR_DEVICE_ERROR, 2, nil},
+		{"a device that is gone", "C_SignInit", pkcs11.CKR_DEVICE_REMOVED, 3, hsm.ErrUnavailable},
+		{"a session that dies in between", "C_Sign", pkcs11.CKR_SESSION_HANDLE_INVALID, 1, nil},
+		{"a device that stumbles over the digest", "C_Sign", pkcs11.CKR_DEVICE_ERROR, 1, hsm.ErrUnavailable},
+		{"a device that does not know", "C_Sign", pkcs11.CKR_GENERAL_ERROR, 1, hsm.ErrUnavailable},
 	} {
 		for range row.times {
 			f.failAt(row.call, failure{err: pkcs11.Error(row.code)})
@@ -113,6 +115,27 @@ func TestTokenFaults(t *testing.T) {
 			require.EqualValues(t, row.code, code)
 		}
 		signAndVerify(t, key)
+	}
+}
+
+// TestASignatureIsAskedForOnce has the token sign and the answer get lost: two
+// signatures over the same octets differ, so that a second one would be one too many.
+func TestASignatureIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	for _, modifiable := range []bool{false, true} {
+		f := newFaulty()
+		token := openFaulty(t, softhsm.ForTest(t, "EXERCISE once"), f)
+		key, err := token.Generate(t.Context(), hsm.KeySpec{Label: "issuing-dca-1", Use: hsm.Sign, Modifiable: modifiable})
+		require.NoError(t, err)
+		signAndVerify(t, key)
+		for _, code := range []uint{pkcs11.CKR_DEVICE_ERROR, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED, pkcs11.CKR_DEVICE_REMOVED} {
+			asked := f.count("C_Sign")
+			f.failAt("C_Sign", failure{err: pkcs11.Error(code), after: true})
+			_, err := key.SignDigest(t.Context(), make([]byte, 32))
+			require.ErrorIs(t, err, hsm.ErrUnavailable)
+			require.Equal(t, asked+1, f.count("C_Sign"), "the token was asked once, answer %v", pkcs11.Error(code))
+			signAndVerify(t, key)
+		}
 	}
 }
 

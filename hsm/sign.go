@@ -60,14 +60,17 @@ func (s signer) check(opts crypto.SignerOpts) error {
 	return nil
 }
 
-// SignDigest signs a SHA-256 digest and returns the signature as strict DER. An
-// error that wraps ErrUnavailable may mean that the token signed and the answer was lost.
+// SignDigest signs a SHA-256 digest and returns the signature as strict DER. The
+// token is asked for it once: an error that wraps ErrUnavailable may mean that it signed and
+// the answer was lost, and whether the same octets may be signed again is for the caller
+// to say, since two signatures of one key over the same octets differ. What fails before
+// the token has anything to sign is tried again.
 func (k *Key) SignDigest(ctx context.Context, digest []byte) ([]byte, error) {
 	if len(digest) != sha256.Size {
 		return nil, fmt.Errorf("signing with key %q: the digest has %d octets, SHA-256 has %d", k.label, len(digest), sha256.Size)
 	}
 	own := [sha256.Size]byte(digest) // the caller may be gone, and its buffer used again, when a late call reads it
-	der, err := operate(ctx, k.token, repeatAlways, func(s *session) ([]byte, error) { return s.sign(k, own[:], true) })
+	der, err := operate(ctx, k.token, repeatUntouched, func(s *session) ([]byte, error) { return s.sign(k, own[:], true) })
 	if err != nil {
 		return nil, fmt.Errorf("signing with key %q: %w", k.label, err)
 	}
@@ -84,14 +87,14 @@ var ecdsaRaw = []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDSA, nil)}
 func (s *session) sign(k *Key, digest []byte, mayCopy bool) ([]byte, error) {
 	o, err := s.object(pkcs11.CKO_PRIVATE_KEY, k.id)
 	if err != nil {
-		return nil, err
+		return nil, untouched(err)
 	}
 	if mayCopy && !o.copied {
 		s.copyObject(k, o)
 	}
 	if o.copied {
 		if err := k.token.seen.check(s.login); err != nil {
-			return nil, err
+			return nil, untouched(err)
 		}
 	}
 	der, err := s.signWith(o.handle, digest)
@@ -105,14 +108,14 @@ func (s *session) sign(k *Key, digest []byte, mayCopy bool) ([]byte, error) {
 	k.token.noCopy.Store(string(k.id), true)
 	delete(s.objects, string(k.id))
 	if o, err = s.object(pkcs11.CKO_PRIVATE_KEY, k.id); err != nil {
-		return nil, err
+		return nil, untouched(err)
 	}
 	return s.signWith(o.handle, digest)
 }
 
 func (s *session) signWith(h pkcs11.ObjectHandle, digest []byte) ([]byte, error) {
 	if err := s.driver().SignInit(s.handle, ecdsaRaw, h); err != nil {
-		return nil, called("C_SignInit", err)
+		return nil, untouched(called("C_SignInit", err))
 	}
 	rs, err := s.driver().Sign(s.handle, digest)
 	if err != nil {

@@ -83,6 +83,8 @@ type KeyEvidence struct {
 	Attributes  hsm.Attributes `json:"attributes"`
 	// Existing says that the key was there before the ceremony.
 	Existing bool `json:"existing,omitempty"`
+	// Modifiable is the script's reason for a key that is modifiable.
+	Modifiable string `json:"modifiable,omitempty"`
 }
 
 type evidence struct {
@@ -98,7 +100,7 @@ func (m *meeting) generate(ctx context.Context, k Key) ([]string, error) {
 	}
 	var key *hsm.Key
 	err := m.record.at("generating "+string(k.Label), func() (err error) {
-		key, err = token.Generate(ctx, hsm.KeySpec{Label: k.Label, Use: use})
+		key, err = token.Generate(ctx, hsm.KeySpec{Label: k.Label, Use: use, Modifiable: k.Modifiable != ""})
 		return err
 	})
 	if err != nil {
@@ -110,7 +112,7 @@ func (m *meeting) generate(ctx context.Context, k Key) ([]string, error) {
 // witness keeps what the token says of a key.
 func (m *meeting) witness(k Key, token *hsm.Token, key *hsm.Key) ([]string, error) {
 	info := token.Info()
-	e := KeyEvidence{k.Label, k.Token, info.Label, info.Serial, k.For, policy.KeyIDOf(key.Public()), key.Evidence(), k.Existing}
+	e := KeyEvidence{k.Label, k.Token, info.Label, info.Serial, k.For, policy.KeyIDOf(key.Public()), key.Evidence(), k.Existing, k.Modifiable}
 	m.keys[k.Label] = key
 	m.evidence.Script = m.Script.Hash()
 	m.evidence.Keys = append(m.evidence.Keys, e)
@@ -133,10 +135,16 @@ func (m *meeting) witness(k Key, token *hsm.Token, key *hsm.Key) ([]string, erro
 		return nil, err
 	}
 	sum := sha256.Sum256(spki)
-	return []string{
+	lines := []string{
 		fmt.Sprintf("key %s on token %s, key identifier %s", k.Label, k.Token, e.KeyID),
 		fmt.Sprintf("public key SHA-256 %x", sum),
-	}, nil
+	}
+	if k.Modifiable != "" {
+		a := e.Attributes
+		lines = append(lines, fmt.Sprintf("made modifiable: %s (read back: modifiable %t, always sensitive %t, never extractable %t)",
+			k.Modifiable, a.Modifiable, a.AlwaysSensitive, a.NeverExtractable))
+	}
+	return lines, nil
 }
 
 // certify issues one certificate in the order that the CA has too: to-be-signed

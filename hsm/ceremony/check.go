@@ -90,6 +90,15 @@ func (c *checker) keys() {
 		if k.Use != "sign" && k.Use != "derive" {
 			c.failAt(k.Pos, "%suse %q: want sign or derive", what, k.Use)
 		}
+		switch {
+		case k.Modifiable == "":
+		case c.env != nil && !c.env.Exercise:
+			c.failAt(k.Pos, "%smodifiable: the keys of environment %q stay as they were made; only an exercise trades that for speed", what, c.env.Name)
+		case k.Existing:
+			c.failAt(k.Pos, "%smodifiable: it is there already, as it was made", what)
+		case k.Use != "sign":
+			c.failAt(k.Pos, "%smodifiable: it is for keys that sign often; this one is made to %s", what, k.Use)
+		}
 	}
 }
 

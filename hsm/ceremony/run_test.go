@@ -32,6 +32,8 @@ func TestDefaultScriptEndToEnd(t *testing.T) {
 		require.Len(t, r.Keys, 8)
 		for _, e := range r.Keys {
 			require.NoError(t, e.Attributes.Check())
+			require.Equal(t, e.Label == "issuing-dca-1", e.Attributes.Modifiable, "one key is modifiable, and the script gives the reason")
+			require.Equal(t, e.Attributes.Modifiable, e.Modifiable != "")
 			require.Equal(t, tokens[e.Token].Info().Serial, e.TokenSerial)
 			key, err := tokens[e.Token].Key(t.Context(), e.Label)
 			require.NoError(t, err)
@@ -110,7 +112,8 @@ func TestDefaultScriptEndToEnd(t *testing.T) {
 	t.Run("the transcript says it all", func(t *testing.T) {
 		text, err := os.ReadFile(r.Transcript)
 		require.NoError(t, err)
-		for _, want := range []string{"script " + ceremony.DefaultScript().Hash(), "kind run of the script that was rehearsed", ceremony.OurReading, "split 2 of 3", "not verified: sample", "step 19", "not confirmed: nobody was asked", "certificates/recovery.pem", "evidence.json"} {
+		for _, want := range []string{"script " + ceremony.DefaultScript().Hash(), "kind run of the script that was rehearsed", ceremony.OurReading, "split 2 of 3", "not verified: sample", "step 19", "not confirmed: nobody was asked", "certificates/recovery.pem", "evidence.json",
+			"made modifiable: SoftHSM signs twice as fast", "(read back: modifiable true, always sensitive true, never extractable true)"} {
 			require.Contains(t, string(text), want)
 		}
 		require.NoFileExists(t, filepath.Join(out, "transcript.unsigned"))

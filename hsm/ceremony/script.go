@@ -59,6 +59,10 @@ type Key struct {
 	// Existing keys are not made but found. They are all that a ceremony may use of
 	// what was on a token before it began, each by its name in the script.
 	Existing bool
+	// Modifiable, if not empty, says why the key is made with CKA_MODIFIABLE true, so
+	// that SoftHSM signs with copies in sessions. Its value cannot leave either way; its
+	// label and use can be changed by who is logged in.
+	Modifiable string
 }
 
 // A Certificate is one to be issued. Its validity and extensions are those of
@@ -192,8 +196,8 @@ func (s *Script) read(r *reader, top ast.Node) {
 	}
 	for _, p := range r.entries(f["keys"], "keys") {
 		what := "key " + p.name
-		k := r.fields(p.value, what, "token!", "use!", "for!", "existing")
-		s.Keys = append(s.Keys, Key{position(p.key), hsm.KeyLabel(p.name), r.text(k["token"], what+": token"), r.text(k["use"], what+": use"), r.text(k["for"], what+": for"), r.truth(k["existing"], what+": existing")})
+		k := r.fields(p.value, what, "token!", "use!", "for!", "existing", "modifiable")
+		s.Keys = append(s.Keys, Key{position(p.key), hsm.KeyLabel(p.name), r.text(k["token"], what+": token"), r.text(k["use"], what+": use"), r.text(k["for"], what+": for"), r.truth(k["existing"], what+": existing"), r.text(k["modifiable"], what+": modifiable")})
 	}
 	for _, p := range r.entries(f["certificates"], "certificates") {
 		s.Certificates = append(s.Certificates, readCertificate(r, p))
