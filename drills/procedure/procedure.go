@@ -1,23 +1,30 @@
 // Package procedure holds the Recovery Procedure and the Recovery Key Guidance
 // as data that a committee can replace.
 //
-// A [Pack] says which steps the procedure has, who decides and with what
-// quorum, which factors are weighed before a key is used, how many custodians
-// open one, who must be told by when, which labels papers carry, and what the
-// words of the trade mean. None of
-// that is in code, because none of the texts it comes from was available to us:
-// every item names its source and says whether it was verified, and screens and
-// reports show "sample" where it was not. The pack that is shipped, [Sample], is
-// all sample.
+// A [Pack] says which steps there are and in which order they come for each
+// compromised key and method, who decides and by what rules, which factors are
+// weighed before a key is used, how many custodians open one, who must be told
+// by when, how files are laid out, how papers are handled, and what the words of
+// the trade mean. None of that is in code, because none of the texts it comes
+// from was available to us: every item names its source and says whether it was
+// verified, and screens and reports show "sample" where it was not. The pack that
+// is shipped, [Sample], is all sample. A committee puts its own in its place
+// without touching code; docs/procedure-packs.md says how.
 //
-// [Parse] is strict: an unknown word, a reference to nothing or a quorum that
-// cannot be met is an error with file, line and column. A Pack is not changed
-// after it was made and may be shared.
+// [Parse] is strict: an unknown word, a reference to nothing, a step that follows
+// nowhere or a quorum that cannot be met is an error with file, line and column,
+// all of them at once ([Errors]). [Pack.Lint] adds what is allowed and hardly
+// meant. A Pack is not changed after it was made and may be shared.
+//
+// Start at [Pack], then [Procedure].
 package procedure
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -31,16 +38,33 @@ type Pack struct {
 	Title      string      `yaml:"title"`
 	Source     string      `yaml:"source"`
 	Verified   bool        `yaml:"verified"`
+	Label      string      `yaml:"label"`  // of the pack itself; empty: it may be passed on
 	Labels     []string    `yaml:"labels"` // classification, lowest first
+	Handling   []Handling  `yaml:"handling"`
 	Steps      []Step      `yaml:"steps"`
+	Procedures []Procedure `yaml:"procedures"`
+	Notices    []Notice    `yaml:"notices"`
+	Mechanisms []Mechanism `yaml:"mechanisms"`
 	Bodies     []Body      `yaml:"bodies"`
 	Recipients []string    `yaml:"recipients"`
+	Guidance   Guidance    `yaml:"guidance"`
 	Factors    []Factor    `yaml:"factors"`
 	Custodians []Custodian `yaml:"custodians"`
-	Threshold  Threshold   `yaml:"threshold"`
+	Threshold  Threshold   `yaml:"threshold"` // of every key that custody does not name
+	Custody    []Custody   `yaml:"custody"`
 	Limits     []Limit     `yaml:"limits"`
+	Detection  []Detection `yaml:"detection"`
+	Layouts    []Layout    `yaml:"layouts"`
 	Terms      []Term      `yaml:"terms"`
+
+	// SHA256 is the hash of the file, in hex; a record names the pack by it.
+	SHA256 string `yaml:"-"`
+
+	lint Errors
 }
+
+// Name is how a record names the pack: its id and version.
+func (p *Pack) Name() string { return fmt.Sprintf("%s/%d", p.ID, p.Version) }
 
 // Basis is where an item comes from, and whether somebody held it against the
 // text.
@@ -55,79 +79,6 @@ func (b Basis) Note() string {
 		return ""
 	}
 	return "sample"
-}
-
-// Step is a step of the procedure. Phase is pre-recovery, execution or
-// post-recovery.
-type Step struct {
-	ID    string `yaml:"id"`
-	Phase string `yaml:"phase"`
-	Says  string `yaml:"says"`
-	Basis `yaml:",inline"`
-}
-
-// Body is somebody who decides. Quorum is the number of votes that must be cast,
-// 0 for a body without one. Majority is what one answer must have of them, one of
-// [Majorities]; a body with a quorum has it. CastingVote is the member whose vote
-// counts once more when the votes are tied, or none.
-type Body struct {
-	ID          string   `yaml:"id"`
-	Name        string   `yaml:"name"`
-	Quorum      int      `yaml:"quorum"`
-	Majority    string   `yaml:"majority"`
-	CastingVote string   `yaml:"casting vote"`
-	Members     []Member `yaml:"members"`
-	Basis       `yaml:",inline"`
-}
-
-// None is the casting vote of a body in which nobody has one.
-const None = "none"
-
-// Casting is the member with the casting vote, or nothing.
-func (b Body) Casting() string {
-	if b.CastingVote == None {
-		return ""
-	}
-	return b.CastingVote
-}
-
-// Majorities are the rules a pack may name. Whoever counts votes (drills/engine)
-// and whoever counts them again (drills/verify) know each of them by these words,
-// which stand in records and must not change.
-func Majorities() []string {
-	return []string{"more than half of the votes cast", "more than half of the members with a vote", "two thirds of the votes cast"}
-}
-
-// Member is a seat; persons are named by those who run an exercise, not here.
-type Member struct {
-	ID   string `yaml:"id"`
-	Name string `yaml:"name"`
-	Vote bool   `yaml:"vote"`
-}
-
-// Factor is a point of the guidance. Force is shall or may. Keys are those it
-// applies to; none means every key.
-type Factor struct {
-	ID    string   `yaml:"id"`
-	Text  string   `yaml:"text"`
-	Force string   `yaml:"force"`
-	Keys  []string `yaml:"keys"`
-	Basis `yaml:",inline"`
-}
-
-// Custodian is a seat that holds a share of a key, with the Party that employs
-// its holder and the time it takes to come.
-type Custodian struct {
-	Seat   string        `yaml:"seat"`
-	Party  string        `yaml:"party"`
-	Travel time.Duration `yaml:"travel"`
-}
-
-// Threshold is how many custodians open a key, from how many distinct Parties.
-type Threshold struct {
-	Shares  int `yaml:"shares"`
-	Parties int `yaml:"parties"`
-	Basis   `yaml:",inline"`
 }
 
 // Limit is a time within which something must have been done.
@@ -153,16 +104,31 @@ var sample []byte
 // not parse.
 func Sample() (*Pack, error) { return Parse("sample.yaml", sample) }
 
-// Parse reads a pack. file is for the errors.
+// Parse reads a pack. file is for the errors, which are [Errors] where the text
+// could be read at all.
 func Parse(file string, text []byte) (*Pack, error) {
 	p := &Pack{}
 	if err := yaml.UnmarshalWithOptions(text, p, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s:%w", file, plain(err))
 	}
-	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	sum := sha256.Sum256(text)
+	p.SHA256 = hex.EncodeToString(sum[:])
+	c := &checker{p: p, places: readPlaces(file, text)}
+	c.all()
+	if len(c.errs) > 0 {
+		return nil, c.errs
 	}
+	p.lint = c.lint
 	return p, nil
+}
+
+// Load reads a committee's own pack from a file.
+func Load(path string) (*Pack, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a procedure pack: %w", err)
+	}
+	return Parse(path, text)
 }
 
 // Step returns a step by its id.
