@@ -135,7 +135,8 @@ func (c *checker) estate(n *node) {
 	shares := []struct {
 		key string
 		to  *float64
-	}{{"unreachable", &e.Unreachable}, {"late", &e.Late}, {"partly", &e.Partly}, {"prepayment", &e.Prepayment}}
+	}{{"unreachable", &e.Unreachable}, {"late", &e.Late}, {"partly", &e.Partly}, {"prepayment", &e.Prepayment},
+		{"sleepy", &e.Sleepy}, {"no wan", &e.NoWAN}, {"answers lost", &e.AnswersLost}, {"wrong network operator", &e.Wrong}, {"counters at odds", &e.AtOdds}}
 	for _, s := range shares {
 		*s.to = unit(c, n, s.key, ParseShare)
 	}
@@ -143,21 +144,72 @@ func (c *checker) estate(n *node) {
 		c.errs.add(n.pos, "unreachable, late and partly are %.4g%% of the devices together: at most 100%%", 100*sum)
 	}
 	e.Rate = unit(c, n, "rate", ParseRate)
-	regions := n.get("regions")
-	if regions == nil {
-		return
+	e.Regions = c.parts(n, "regions")
+	e.Types = c.parts(n, "types")
+	c.holders(n)
+	if e.Sleepy > 0 {
+		gas := 0.0
+		for _, t := range e.Types {
+			if t.Name == "gsme" {
+				gas = t.Share
+			}
+		}
+		if e.Sleepy > gas+1e-9 {
+			c.errs.add(n.keyPos("sleepy"), "%.4g%% of the devices sleep and %.4g%% are gas meters, the only ones that do: add gsme under types", 100*e.Sleepy, 100*gas)
+		}
 	}
-	sum := 0.0
-	for _, p := range regions.pairs {
+}
+
+// parts reads shares that add up to the whole.
+func (c *checker) parts(n *node, key string) []Region {
+	parts, sum := c.shares(n, key)
+	if parts != nil && (sum < 1-1e-9 || sum > 1+1e-9) {
+		c.errs.add(n.keyPos(key), "the %s are %.6g%% of the devices together: they must add up to 100%%", key, 100*sum)
+	}
+	return parts
+}
+
+func (c *checker) shares(n *node, key string) (parts []Region, sum float64) {
+	in := n.get(key)
+	if in == nil {
+		return nil, 0
+	}
+	for _, p := range in.pairs {
 		f, err := ParseShare(p.value.text)
 		if err != nil {
 			c.errs.add(p.value.pos, "%q: %v", p.key.text, err)
 		}
 		sum += f
-		e.Regions = append(e.Regions, Region{Name: p.key.text, Share: f})
+		parts = append(parts, Region{Name: p.key.text, Share: f})
 	}
-	if sum < 1-1e-9 || sum > 1+1e-9 {
-		c.errs.add(n.keyPos("regions"), "the regions are %.6g%% of the devices together: they must add up to 100%%", 100*sum)
+	return parts, sum
+}
+
+// holders checks what the estate says of parties, once these are known.
+func (c *checker) holders(n *node) {
+	e := &c.s.Estate
+	e.Held, _ = c.shares(n, "held by")
+	first, sum, count := map[string]string{}, map[string]float64{}, map[string]int{}
+	for _, p := range c.s.Parties {
+		if count[p.Role]++; count[p.Role] == 1 {
+			first[p.Role] = p.ID
+		}
+	}
+	for _, h := range e.Held {
+		p, ok := c.s.Party(h.Name)
+		switch {
+		case !ok:
+			c.errs.add(n.keyPos("held by"), "%q holds devices and is no party of this drill: write one of %s", h.Name, strings.Join(c.named(), ", "))
+			continue
+		case first[p.Role] == p.ID:
+			c.errs.add(n.keyPos("held by"), "%q is the first party with role %s and holds whatever the others do not: leave it out", h.Name, p.Role)
+		}
+		if sum[p.Role] += h.Share; sum[p.Role] > 1 {
+			c.errs.add(n.keyPos("held by"), "the parties with role %s hold %.6g%% of the devices together: at most 100%%", p.Role, 100*sum[p.Role])
+		}
+	}
+	if e.Wrong > 0 && count["networkOperator"] < 2 {
+		c.errs.add(n.keyPos("wrong network operator"), "a device can hold another network operator's certificates only if there is another: add a second party with role networkOperator")
 	}
 }
 

@@ -96,10 +96,17 @@ type Estate struct {
 	Devices     int
 	Unreachable float64
 	Late        float64
-	Partly      float64 // devices on which some cells fail
+	Partly      float64 // devices on which one cell of a command fails
+	Sleepy      float64
+	NoWAN       float64 // of premises
+	AnswersLost float64 // of answers
+	Wrong       float64 // of devices with network operator cells: they hold another operator's
+	AtOdds      float64 // devices whose counters stand above what their parties used
 	Prepayment  float64
 	Rate        Rate
 	Regions     []Region // shares add up to one; empty if there are none
+	Types       []Region // types of device and their shares, which add up to one; empty: electricity meters only
+	Held        []Region // parties that hold a share of the devices; the first of each role holds the rest
 }
 
 // Rate is how many commands an hour can be sent. Note is the word in brackets,
@@ -109,7 +116,7 @@ type Rate struct {
 	Note    string
 }
 
-// Region is a part of the estate.
+// Region is a part of the estate, by whatever it is divided.
 type Region struct {
 	Name  string
 	Share float64

@@ -82,6 +82,12 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{"more than the whole", "unreachable: 2%", "unreachable: 99%", `unreachable, late and partly are 104% of the devices together: at most 100%`},
 		{"more than a hundred per cent", "unreachable: 2%", "unreachable: 102%", `"102%" is more than the whole`},
 		{"regions that do not add up", "south: 30%", "south: 20%", `the regions are 90% of the devices together: they must add up to 100%`},
+		{"types that do not add up", "unreachable: 2%", "unreachable: 2%, types: {esme: 50%, gsme: 40%}", `the types are 90% of the devices together: they must add up to 100%`},
+		{"a type nobody knows", "unreachable: 2%", "unreachable: 2%, types: {esm: 100%}", `esm`},
+		{"sleepy devices without gas meters", "unreachable: 2%", "unreachable: 2%, sleepy: 5%", `5% of the devices sleep and 0% are gas meters, the only ones that do: add gsme under types`},
+		{"devices held by nobody", "unreachable: 2%", "unreachable: 2%, held by: {suplier: 5%}", `"suplier" holds devices and is no party of this drill`},
+		{"devices held by the first party", "unreachable: 2%", "unreachable: 2%, held by: {supplier: 5%}", `"supplier" is the first party with role supplier and holds whatever the others do not: leave it out`},
+		{"another network operator's certificates without another", "unreachable: 2%", "unreachable: 2%, wrong network operator: 10%", `add a second party with role networkOperator`},
 		{"a rate without its unit", "700 an hour (sample)", "700", `"700" is not a rate: write a number, "an hour" and where the figure comes from`},
 		{"a rate of nothing", "700 an hour (sample)", "0 an hour", `"0 an hour" is not a rate`},
 		{"a category nobody knows", "category: large supplier", "category: giant supplier", `unknown party category "giant supplier"`},
@@ -277,6 +283,7 @@ func TestParsedScenario(t *testing.T) {
 	require.InDelta(t, 0.02, s.Estate.Unreachable, 1e-12)
 	require.Equal(t, scenario.Rate{PerHour: 700, Note: "sample"}, s.Estate.Rate)
 	require.Equal(t, "north", s.Estate.Regions[0].Name)
+	require.Empty(t, s.Estate.Types, "electricity meters only")
 	key, ok := s.Decision("recovery key")
 	require.True(t, ok)
 	require.Equal(t, "recovery_key", key.Ident)
@@ -361,4 +368,18 @@ func FuzzParse(f *testing.F) {
 	}
 	v := vocabulary()
 	f.Fuzz(func(t *testing.T, b []byte) { property(t, b, v) })
+}
+
+func TestAnEstateOfManyKinds(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(whole(t), "unreachable: 2%", "unreachable: 2%, types: {esme: 60%, gsme: 40%}, sleepy: 5%, no wan: 1%, answers lost: 1%, "+
+		"counters at odds: 1%, wrong network operator: 10%, held by: {other: 20%}", 1)
+	text = strings.Replace(text, "parties:\n", "parties:\n  other: {name: Other Networks, category: large supplier, role: networkOperator}\n"+
+		"  third: {name: Third Networks, category: large supplier, role: networkOperator}\n", 1)
+	text = strings.Replace(text, "held by: {other: 20%}", "held by: {third: 20%}", 1)
+	s, err := scenario.Parse("x.yaml", []byte(text), vocabulary())
+	require.NoError(t, err)
+	require.Equal(t, []scenario.Region{{Name: "esme", Share: 0.6}, {Name: "gsme", Share: 0.4}}, s.Estate.Types)
+	require.Equal(t, []scenario.Region{{Name: "third", Share: 0.2}}, s.Estate.Held)
+	require.Equal(t, []float64{0.05, 0.01, 0.01, 0.01, 0.1}, []float64{s.Estate.Sleepy, s.Estate.NoWAN, s.Estate.AnswersLost, s.Estate.AtOdds, s.Estate.Wrong})
 }
