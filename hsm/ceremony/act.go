@@ -93,6 +93,10 @@ type evidence struct {
 }
 
 func (m *meeting) generate(ctx context.Context, k Key) ([]string, error) {
+	if k.Modifiable != "" && !m.env.Exercise {
+		return nil, fmt.Errorf("%w: key %q would be modifiable, and the keys of environment %q stay as they were made; only an exercise trades that for speed: take modifiable out of the script",
+			ErrRefused, k.Label, m.env.Name)
+	}
 	token := m.tokens[k.Token]
 	use := hsm.Sign
 	if k.Use == "derive" {

@@ -92,8 +92,6 @@ func (c *checker) keys() {
 		}
 		switch {
 		case k.Modifiable == "":
-		case c.env != nil && !c.env.Exercise:
-			c.failAt(k.Pos, "%smodifiable: the keys of environment %q stay as they were made; only an exercise trades that for speed", what, c.env.Name)
 		case k.Existing:
 			c.failAt(k.Pos, "%smodifiable: it is there already, as it was made", what)
 		case k.Use != "sign":

@@ -207,6 +207,17 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// The trade is an exercise's: a rehearsal says so before anybody is in the room.
+func TestAProductionKeyIsNotModifiable(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(small, "for: test}", "for: test, modifiable: speed}", 1)
+	_, err := ceremony.Rehearse(t.Context(), ceremony.Config{Script: parse(t, text)})
+	require.NoError(t, err)
+	_, err = ceremony.Rehearse(t.Context(), ceremony.Config{Script: parse(t, strings.Replace(text, "environment: exercise", "environment: production", 1))})
+	require.ErrorIs(t, err, ceremony.ErrRefused)
+	require.ErrorContains(t, err, `key "root-dca-1" would be modifiable`)
+}
+
 func TestTokenThatIsGoneIsAnOutage(t *testing.T) {
 	t.Parallel()
 	c := config(t)

@@ -36,7 +36,6 @@ func TestScriptErrorsSayWhereAndWhatWouldBeRight(t *testing.T) {
 		{"use of a key", "iki-1: {token: ca, use: sign", "iki-1: {token: ca, use: wrap", `use "wrap": want sign or derive`},
 		{"modifiable without a reason", "modifiable: SoftHSM signs twice as fast with copies in sessions and copies nothing else", "modifiable: true", "key issuing-dca-1: modifiable: want text, got true"},
 		{"a modifiable key that agrees", "recovery-1: {token: recovery, use: sign", "recovery-1: {token: recovery, modifiable: speed, use: derive", `key "recovery-1": modifiable: it is for keys that sign often`},
-		{"a modifiable key in production", "environment: exercise", "environment: production", `key "issuing-dca-1": modifiable: the keys of environment "production" stay as they were made`},
 		{"unknown profile", "{profile: issuing-dca,", "{profile: issuing-dcb,", `profile "issuing-dcb" is not issued in a ceremony`},
 		{"a device", "{profile: issuing-dca,", "{profile: device,", `profile "device" is not issued in a ceremony`},
 		{"unknown issuer", "issuing-dca, issuer: root-dca", "issuing-dca, issuer: root-dcb", `issuer "root-dcb" is not in the script`},
