@@ -83,7 +83,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{"more than a hundred per cent", "unreachable: 2%", "unreachable: 102%", `"102%" is more than the whole`},
 		{"regions that do not add up", "south: 30%", "south: 20%", `the regions are 90% of the devices together: they must add up to 100%`},
 		{"types that do not add up", "unreachable: 2%", "unreachable: 2%, types: {esme: 50%, gsme: 40%}", `the types are 90% of the devices together: they must add up to 100%`},
-		{"a type nobody knows", "unreachable: 2%", "unreachable: 2%, types: {esm: 100%}", `esm`},
+		{"a type nobody knows", "unreachable: 2%", "unreachable: 2%, types: {esm: 100%}", `unknown word "esm": one of esme, gsme, gpf, chf, ppmid, hcalcs`},
 		{"sleepy devices without gas meters", "unreachable: 2%", "unreachable: 2%, sleepy: 5%", `5% of the devices sleep and 0% are gas meters, the only ones that do: add gsme under types`},
 		{"devices held by nobody", "unreachable: 2%", "unreachable: 2%, held by: {suplier: 5%}", `"suplier" holds devices and is no party of this drill`},
 		{"devices held by the first party", "unreachable: 2%", "unreachable: 2%, held by: {supplier: 5%}", `"supplier" is the first party with role supplier and holds whatever the others do not: leave it out`},

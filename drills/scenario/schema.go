@@ -75,6 +75,12 @@ func shapeErrors(root *node, e *jsonschema.ValidationError, errs *errorList) {
 	case *kind.PropertyNames:
 		p := e.ErrorKind.(*kind.PropertyNames)
 		at := find(root, e.InstanceLocation)
+		for _, c := range e.Causes {
+			if words, ok := c.ErrorKind.(*kind.Enum); ok {
+				errs.add(at.keyPos(p.Property), "unknown word %q: one of %s", p.Property, listed(words.Want))
+				return
+			}
+		}
 		errs.add(at.keyPos(p.Property), "%q is not a name: use small letters, digits, and single spaces or hyphens", p.Property)
 		return
 	}
@@ -225,6 +231,15 @@ func patternWords(url, text string) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("%q has the wrong form", text)
+}
+
+// listed writes the values that a part of the schema allows.
+func listed(values []any) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, ", ")
 }
 
 func entries(n int) string {
