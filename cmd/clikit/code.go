@@ -111,6 +111,13 @@ func Silent(code Code) error {
 	return &silentError{code}
 }
 
+// IsSilent says whether an error is one of Silent's: the command has run to its
+// end and has printed what it came to.
+func IsSilent(err error) bool {
+	var silent *silentError
+	return errors.As(err, &silent)
+}
+
 type codedError struct {
 	code Code
 	err  error

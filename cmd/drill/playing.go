@@ -31,7 +31,7 @@ func (d *drill) run(ctx context.Context, decider engine.Decider, answers string)
 		return fmt.Errorf("making the folder of the evidence pack: %w", err)
 	}
 	if err := os.Mkdir(d.pack, 0o755); errors.Is(err, fs.ErrExist) {
-		return clikit.Usagef("drill run: %q exists already: name a new folder, because a pack is written once", d.c.String("out"))
+		return clikit.Usagef("drill: %q exists already: name a new folder, because a pack is written once", d.c.String("out"))
 	} else if err != nil {
 		return fmt.Errorf("making the folder of the evidence pack: %w", err)
 	}
@@ -80,10 +80,13 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 	if !clikit.WantsJSON(d.c) {
 		d.progress = clikit.NewProgress(d.c.App.ErrWriter)
 	}
-	epoch, stage := epochFor(d.scenario, began), d.stage()
+	epoch, stage := d.epoch, d.stage()
+	if epoch.IsZero() {
+		epoch = epochFor(d.scenario, began)
+	}
 	world, err := verbs.New(ctx, verbs.Config{
 		Scenario: d.scenario, Procedure: d.procedure, Journal: record, Pack: d.pack, Scratch: scratch,
-		Devices: d.c.Int("devices"), Seed: d.c.Int64("seed"), Epoch: epoch, Progress: d.progress.Step, Told: stage.told,
+		Devices: d.devices, Seed: d.seed, Epoch: epoch, Progress: d.progress.Step, Told: stage.told,
 	})
 	if err != nil {
 		if why := context.Cause(ctx); why != nil {
@@ -99,8 +102,8 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 	versions["procedure"] = fmt.Sprintf("%s/%d", d.procedure.ID, d.procedure.Version)
 	result, err := engine.Run(ctx, engine.Config{
 		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
-		Seed: d.c.Int64("seed"), Environment: environment, Devices: devices, Answers: answers, Versions: versions, Speed: d.c.Float64("speed"),
-		Control: d.control(),
+		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, Versions: versions, Speed: d.speed,
+		Control: d.control(), Recording: d.recording,
 	})
 	d.progress.Clear()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -76,6 +77,7 @@ func play(c *cli.Context) error {
 	if err != nil {
 		return clikit.With(clikit.Usage, fmt.Errorf("drill run: %w", err))
 	}
+	d.devices, d.seed, d.speed = c.Int("devices"), c.Int64("seed"), c.Float64("speed")
 	return d.run(c.Context, decider, answers)
 }
 
@@ -88,6 +90,12 @@ type drill struct {
 	scenario    *scenario.Scenario
 	keys        *keyboard       // nil: nobody is asked
 	choices     *engine.Choices // nil: nothing was chosen ahead
+	devices     int             // 0: the scenario's
+	seed        int64
+	speed       float64
+	epoch       time.Time         // zero: early enough for the drill to have ended by now
+	recording   *engine.Recording // nil: a run of its own
+	from        string            // what it was made from, in words
 	progress    *clikit.Progress
 }
 

@@ -56,6 +56,15 @@ func (r *run) hold(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	for {
+		p, recorded := r.Recording.pauseAt(r.Journal.Head().N + 1)
+		if !recorded {
+			break
+		}
+		if err := r.tell(ctx, journal.KindPause, p); err != nil {
+			return err
+		}
+	}
 	resumed, why := r.Control.paused()
 	if resumed == nil {
 		return nil

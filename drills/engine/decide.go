@@ -66,6 +66,7 @@ func (r *run) answer(ctx context.Context, q Question) (Answer, []string, error) 
 		if a.Answered == "" {
 			a.Answered = ByMembers
 		}
+		refusals = append(refusals, a.Refused...)
 		if a.Silent || a.After < 0 || q.Asked+a.After >= q.Deadline {
 			r.pending = nil
 			return Answer{Silent: true}, refusals, nil

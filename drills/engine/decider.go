@@ -62,6 +62,8 @@ type Answer struct {
 	Reason   string
 	Votes    []journal.Vote
 	Assessed []journal.Assessment
+	// Refused are answers that could not be taken in the run that is played again.
+	Refused []string
 }
 
 // Answered says who gave an answer. The values stand in records.

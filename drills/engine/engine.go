@@ -47,9 +47,12 @@ type Config struct {
 	// What the start entry tells of the run.
 	Seed        int64
 	Environment string
-	Devices     int               // 0: the scenario's
-	Answers     string            // how answers come, such as "terminal" or "script"
-	Versions    map[string]string // of programs and packs
+	Devices     int    // 0: the scenario's
+	Answers     string // how answers come, such as "terminal" or "script"
+	From        string // the run that this one plays again or branches from; empty for a run of its own
+	// ProcedureText is the procedure pack word for word, empty for the shipped one.
+	ProcedureText string
+	Versions      map[string]string // of programs and packs
 
 	// Speed makes the run take scenario time divided by Speed; 0 is as fast as it
 	// goes, 1 real time.
@@ -58,6 +61,9 @@ type Config struct {
 	Sleep func(context.Context, time.Duration) error
 	// Control pauses the run from outside; nil if nobody can.
 	Control *Control
+	// Recording is the run that is played again: its pauses stand in the new record
+	// where they stood. Nil for a run of its own.
+	Recording *Recording
 }
 
 // The outcomes.
@@ -165,7 +171,7 @@ func (r *run) start(ctx context.Context) error {
 	return r.tell(ctx, journal.KindStart, journal.Start{
 		Run: r.Journal.RunID(), Scenario: s.ID, Title: s.Title, Label: s.Label, SHA256: s.SHA256(), Language: scenario.Language,
 		Rehearses: some(s.Rehearses), Seed: r.Seed, Environment: r.Environment, Devices: r.Devices, Epoch: r.Epoch.UTC(),
-		Answers: r.Answers, Versions: r.Versions, RecordKey: r.Journal.Key().Fingerprint(), Verifier: r.Journal.Key().Verifier(),
+		Answers: r.Answers, From: r.From, ScenarioText: string(s.Source), ProcedureText: r.ProcedureText, Versions: r.Versions, RecordKey: r.Journal.Key().Fingerprint(), Verifier: r.Journal.Key().Verifier(),
 	})
 }
 

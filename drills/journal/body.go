@@ -16,9 +16,15 @@ type Start struct {
 	Devices     int               `json:"devices"`
 	Epoch       time.Time         `json:"epoch"` // the date that stands for scenario time 0:00
 	Answers     string            `json:"answers"`
+	From        string            `json:"from,omitempty"` // the run that this one plays again, or branches from, and where
 	Versions    map[string]string `json:"versions"`
 	RecordKey   string            `json:"record_key"`      // fingerprint
 	Verifier    string            `json:"record_verifier"` // public half, as x/mod's note package writes it
+	// The scenario and the procedure pack, word for word, so that the run can be
+	// played again from its journal alone. ProcedureText is empty for the pack that
+	// is shipped under the version named.
+	ScenarioText  string `json:"scenario_text"`
+	ProcedureText string `json:"procedure_text,omitempty"`
 }
 
 // Steady is one condition that must hold before anything happens and again at

@@ -35,7 +35,7 @@ func Masked(entries []Entry) ([]byte, error) {
 // ordinary words and numbers.
 var maskedMembers = map[string]string{
 	"run": "run", "serial": "serial", "serials": "serial", "key_id": "key", "key_ids": "key",
-	"subject_key_id": "key", "authority_key_id": "key", "signature": "signature", "wall": "time",
+	"scenario_text": "text", "procedure_text": "text", "subject_key_id": "key", "authority_key_id": "key", "signature": "signature", "wall": "time",
 }
 
 // masks are looked for inside every text, the longest forms first.
@@ -46,6 +46,7 @@ var masks = []struct {
 	{regexp.MustCompile(`-----BEGIN [A-Z ]+-----[\s\S]*?-----END [A-Z ]+-----`), "<pem>"},
 	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "<time>"},
 	{regexp.MustCompile(`\b[A-Z]{4,8}(-[A-Z]{4,8}){15}\b`), "<words>"},
+	{regexp.MustCompile(`\b[A-Z0-9]+-\d{8}T\d{6}Z\b`), "<run>"},
 	{regexp.MustCompile(`\b[0-9a-fA-F]{32,}\b`), "<hex>"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43,}={0,2}`), "<base64>"},
 }
