@@ -281,8 +281,13 @@ func (c *checker) papers() {
 			c.wrong(at, "detection of %s: raised is at least usual, and both are from 0", d.Role)
 		}
 	}
-	for i, t := range c.p.Terms {
-		at := fmt.Sprintf("$.terms[%d]", i)
+	c.terms("$.terms", c.p.Terms)
+	c.terms("$.glossary", c.p.Glossary)
+}
+
+func (c *checker) terms(path string, terms []Term) {
+	for i, t := range terms {
+		at := fmt.Sprintf("%s[%d]", path, i)
 		c.id(at, "term", t.Term)
 		if t.Says == "" {
 			c.wrong(at, "term %q: says nothing", t.Term)

@@ -55,7 +55,8 @@ type Pack struct {
 	Limits     []Limit     `yaml:"limits"`
 	Detection  []Detection `yaml:"detection"`
 	Layouts    []Layout    `yaml:"layouts"`
-	Terms      []Term      `yaml:"terms"`
+	Terms      []Term      `yaml:"terms"`    // shown on the screen before a drill, and in papers
+	Glossary   []Term      `yaml:"glossary"` // shown in papers alone
 
 	// SHA256 is the hash of the file, in hex; a record names the pack by it.
 	SHA256 string `yaml:"-"`

@@ -83,3 +83,10 @@ func TestParse(t *testing.T) {
 		require.ErrorContains(t, err, row.want, row.why)
 	}
 }
+
+func TestLintOfSample(t *testing.T) {
+	t.Parallel()
+	p, err := procedure.Sample()
+	require.NoError(t, err)
+	require.Empty(t, p.Lint())
+}
