@@ -104,6 +104,9 @@ Example:
 
 // noDatabase says that a database cannot be used as things are.
 func noDatabase(err error) error {
+	if errors.Is(err, store.ErrMoved) {
+		err = fmt.Errorf("%w; the same smki database move, once more, writes the address to home.json", err)
+	}
 	return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
 }
 

@@ -88,7 +88,7 @@ func (d *desk) openStore(ctx context.Context, logger *slog.Logger) (err error) {
 	}
 	d.store, err = store.Open(ctx, store.Config{URL: d.home.path(d.home.Store), LeaseTerm: d.home.leaseTerm, Logger: logger})
 	if err != nil {
-		return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
+		return noDatabase(err)
 	}
 	return nil
 }

@@ -123,11 +123,14 @@ func openHome(dir string) (*home, error) {
 
 // save writes home.json so that it is there whole or not at all.
 func (h *home) save() error {
-	b, err := json.MarshalIndent(h, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // people read it, and an address has an & in it
+	e.SetIndent("", "  ")
+	if err := e.Encode(h); err != nil {
 		return fmt.Errorf("writing home: %w", err)
 	}
-	return writeWhole(filepath.Join(h.dir, homeFile), append(b, '\n'), 0o600)
+	return writeWhole(filepath.Join(h.dir, homeFile), b.Bytes(), 0o600)
 }
 
 // path resolves a path of home.json; the address of a database is left as it is.

@@ -44,7 +44,7 @@ Exit: 0 done, 1 failed or the verdict is negative, 2 wrong usage, 3 refused by p
 			initCommand(), issueCommand(), batchCommand(), revokeCommand(), crlCommand(),
 			listCommand(), showCommand(), exportCommand(), auditCommand(), reconcileCommand(), serveCommand(),
 			backupCommand(), restoreCommand(), rolloverCommand(), scopeCommand(), partyCommand(), apikeyCommand(),
-			searchCommand(), importCommand(), databaseCommand(),
+			searchCommand(), importCommand(), databaseCommand(), doctorCommand(),
 		},
 	}
 }
