@@ -48,8 +48,8 @@ func (i *Issuer) Issue(ctx context.Context, r Request) (*Certificate, error) {
 
 	// 3. Key not blocked, not certified before, device below its limit: decided in
 	// the transaction that commits intent and audit record, so that two who ask at
-	// once are decided one after the other.
-	if err := i.commitIntents(ctx, []*draft{d}); err != nil {
+	// once are decided one after the other. Those who wait together share it.
+	if err := i.intents.join(ctx, d); err != nil {
 		return nil, fmt.Errorf("issuing to %q: %w", r.Requester, err)
 	}
 	if d.err != nil {
@@ -61,8 +61,10 @@ func (i *Issuer) Issue(ctx context.Context, r Request) (*Certificate, error) {
 	d.err = i.sign(ctx, d)
 
 	// 5. Certificate and audit record committed; with that it is in the Repository.
-	// A failure of step 4 is settled here as well.
-	i.record(ctx, []*draft{d})
+	// A failure of step 4 is settled here as well, whoever still waits for it.
+	if err := i.records.join(context.WithoutCancel(ctx), d); err != nil {
+		return nil, fmt.Errorf("issuing to %q: %w", r.Requester, err)
+	}
 	if d.err != nil {
 		return nil, fmt.Errorf("issuing to %q: %w", r.Requester, d.err)
 	}
@@ -88,7 +90,7 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 	if err := i.at("before-intent"); err != nil {
 		return err
 	}
-	err := i.store.Write(ctx, func(tx store.Tx) error {
+	err := i.write(ctx, func(tx store.Tx) error {
 		if err := i.admit(ctx, tx, drafts); err != nil {
 			return err
 		}
@@ -137,7 +139,7 @@ func (i *Issuer) sign(ctx context.Context, d *draft) error {
 		return fmt.Errorf("waiting to sign: %w", context.Cause(ctx))
 	}
 	digest := sha256.Sum256(d.intent.TBS)
-	der, step, err := i.signBytes(ctx, d.authority, d.intent.TBS, digest[:])
+	der, step, err := i.signBytes(ctx, d.authority, d.intent.TBS, digest[:], policy.Assemble)
 	if err == nil {
 		var cert *policy.Certificate
 		step = "verifying the signature of"
@@ -155,7 +157,7 @@ func (i *Issuer) sign(ctx context.Context, d *draft) error {
 // signBytes has tbs signed by an authority and returns the whole object, its
 // signature verified with the key of the authority's certificate. It says at
 // which step it failed.
-func (i *Issuer) signBytes(ctx context.Context, a *Authority, tbs, digest []byte) (der []byte, step string, err error) {
+func (i *Issuer) signBytes(ctx context.Context, a *Authority, tbs, digest []byte, assemble func(tbs, sig []byte) ([]byte, error)) (der []byte, step string, err error) {
 	sig, err := a.Signer(ctx).Sign(i.rand, digest, crypto.SHA256)
 	if err == nil {
 		err = i.at("signed")
@@ -166,7 +168,7 @@ func (i *Issuer) signBytes(ctx context.Context, a *Authority, tbs, digest []byte
 	if err := policy.VerifyTBS(a.Certificate.PublicKey, tbs, sig); err != nil {
 		return nil, "verifying the signature of", err
 	}
-	der, err = policy.Assemble(tbs, sig)
+	der, err = assemble(tbs, sig)
 	return der, "verifying the signature of", err
 }
 
@@ -178,8 +180,11 @@ func (i *Issuer) SignTBS(ctx context.Context, in *Intent) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := sha256.Sum256(in.TBS)
-	der, step, err := i.signBytes(ctx, a, in.TBS, digest[:])
+	digest, assemble := in.Digest(), policy.Assemble
+	if in.Assemble != nil {
+		assemble = func(_, signature []byte) ([]byte, error) { return in.Assemble(signature) }
+	}
+	der, step, err := i.signBytes(ctx, a, in.TBS, digest[:], assemble)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s of %q: %w", step, in.Kind, in.Issuer, err)
 	}
@@ -198,6 +203,23 @@ func (i *Issuer) SignTBS(ctx context.Context, in *Intent) ([]byte, error) {
 func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 	// A caller who has gone must not take what was signed with them.
 	ctx = context.WithoutCancel(ctx)
+	if err := i.tryRecord(ctx, drafts); err != nil {
+		i.notRecorded(ctx, drafts, err)
+	}
+}
+
+// notRecorded is what record does after its first transaction failed.
+func (i *Issuer) notRecorded(ctx context.Context, drafts []*draft, err error) {
+	for _, d := range drafts {
+		if d.err == nil {
+			d.err = &UncertainError{Serial: d.intent.Serial, Step: "recording", Err: err}
+		}
+	}
+	i.settle(ctx, drafts, StateWrittenOff)
+}
+
+// tryRecord is the first of the transactions of record.
+func (i *Issuer) tryRecord(ctx context.Context, drafts []*draft) error {
 	var signed []*draft
 	for _, d := range drafts {
 		if d.err == nil {
@@ -206,14 +228,10 @@ func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 	}
 	err := i.at("before-record")
 	if err == nil {
-		err = i.store.Write(ctx, func(tx store.Tx) error { return i.recordIn(ctx, tx, drafts, signed) })
+		err = i.write(ctx, func(tx store.Tx) error { return i.recordIn(ctx, tx, drafts, signed) })
 	}
 	if err != nil {
-		for _, d := range signed {
-			d.err = &UncertainError{Serial: d.intent.Serial, Step: "recording", Err: err}
-		}
-		i.settle(ctx, drafts, StateWrittenOff)
-		return
+		return err
 	}
 	for _, d := range drafts {
 		if d.err != nil {
@@ -222,6 +240,26 @@ func (i *Issuer) record(ctx context.Context, drafts []*draft) {
 	}
 	// The answer is on disk; nothing that fails now can make it untrue.
 	_ = i.at("recorded")
+	return nil
+}
+
+// An undoneError is what the function of a transaction returned: it is certain that
+// nothing the function wrote is on disk.
+type undoneError struct{ error }
+
+func (e undoneError) Unwrap() error { return e.error }
+
+// write is [store.Store.Write], with an undoneError where f failed by itself.
+func (i *Issuer) write(ctx context.Context, f func(store.Tx) error) error {
+	var own error
+	err := i.store.Write(ctx, func(tx store.Tx) error {
+		own = f(tx)
+		return own
+	})
+	if err != nil && own != nil {
+		return undoneError{err}
+	}
+	return err
 }
 
 func (i *Issuer) recordIn(ctx context.Context, tx store.Tx, drafts, signed []*draft) error {

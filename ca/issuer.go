@@ -51,6 +51,9 @@ type Issuer struct {
 
 	randMu sync.Mutex // rand.Reader needs none, a test's reader does
 
+	intents gathering // of single issuances, before the token is asked
+	records gathering // and after
+
 	mu       sync.Mutex
 	inFlight map[handle]bool // intents that a goroutine of this Issuer will settle
 
@@ -84,6 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Issuer, error) {
 	if i.logger == nil {
 		i.logger = slog.New(slog.DiscardHandler)
 	}
+	i.intents.write, i.records.write = i.commitTogether, i.recordTogether
 	var err error
 	if i.log, err = audit.Open(audit.Config{Store: cfg.Store, Key: cfg.LogKey}); err != nil {
 		return nil, fmt.Errorf("opening CA: %w", err)

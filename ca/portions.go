@@ -8,20 +8,28 @@ import (
 	"smki.example/ca/store"
 )
 
-// portion is how many values one look-up takes. A database plans a statement once
-// and keeps it, so that there are two sizes and no more: one, and this many, filled
-// up with the last value.
-const portion = 100
+// How many values one look-up takes. A database plans a statement once and keeps it,
+// so that there are three sizes and no more: one, for a single issuance; some, for
+// those that were waiting together; and many, for a batch. A size is filled up with
+// the last value.
+const (
+	some    = 16
+	portion = 100
+)
 
 // portions cuts values into arguments of statements made by inList.
 func portions(values []any) (out [][]any) {
-	if len(values) == 1 {
-		return [][]any{values}
-	}
 	for len(values) > 0 {
-		n := min(portion, len(values))
-		part := append(make([]any, 0, portion), values[:n]...)
-		for len(part) < portion {
+		size := portion
+		switch {
+		case len(values) == 1:
+			size = 1
+		case len(values) <= some:
+			size = some
+		}
+		n := min(size, len(values))
+		part := append(make([]any, 0, size), values[:n]...)
+		for len(part) < size {
 			part = append(part, part[n-1])
 		}
 		out, values = append(out, part), values[n:]
