@@ -39,7 +39,7 @@ type state string
 
 const (
 	fine  state = "ok"
-	look  state = "look"
+	heed  state = "look"
 	wrong state = "wrong"
 )
 
@@ -83,7 +83,7 @@ func runDoctor(c *cli.Context) error {
 		switch f.State {
 		case wrong:
 			wrongs++
-		case look:
+		case heed:
 			looks++
 		}
 	}

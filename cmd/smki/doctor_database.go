@@ -57,12 +57,12 @@ func (d *doctor) database(ctx context.Context) {
 		if s.Distributed {
 			next = "run smki database role --apply with --as and the owner's address"
 		}
-		d.finds(look, "database", next, "%s is %d levels behind this program", s.Name, s.Pending)
+		d.finds(heed, "database", next, "%s is %d levels behind this program", s.Name, s.Pending)
 		return
 	}
 	d.ok("database", "%s is whole and of this program's level, %s", s.Name, size(s.Bytes))
 	if s.MayForge {
-		d.finds(look, "database", "give the service a user of its own: smki database role, then smki database use", "the CA logs in as a user who may change and delete evidence")
+		d.finds(heed, "database", "give the service a user of its own: smki database role, then smki database use", "the CA logs in as a user who may change and delete evidence")
 	} else if s.Distributed {
 		d.ok("database", "the CA's user may neither change nor delete evidence")
 	}
@@ -76,8 +76,8 @@ func (d *doctor) database(ctx context.Context) {
 		return
 	}
 	defer opened.Close()
-	for _, look := range []func(context.Context, *store.Store) error{d.held, d.log, d.lists, d.work, d.register} {
-		if err := look(ctx, opened); err != nil {
+	for _, see := range []func(context.Context, *store.Store) error{d.held, d.log, d.lists, d.work, d.register} {
+		if err := see(ctx, opened); err != nil {
 			d.gone = true
 			d.finds(wrong, "database", "see what the error says", "%v", err)
 		}
@@ -130,7 +130,7 @@ func (d *doctor) log(ctx context.Context, s *store.Store) error {
 		d.finds(wrong, "audit log", "is audit.key the one of this CA? smki audit verify says more", "its newest signed head: %v", err)
 		return nil
 	case !ok || records-signed.Size > unsignedRecords:
-		d.finds(look, "audit log", "smki audit checkpoint signs the head now; a server does it each minute", "%d records above the newest signed head", records-signed.Size)
+		d.finds(heed, "audit log", "smki audit checkpoint signs the head now; a server does it each minute", "%d records above the newest signed head", records-signed.Size)
 	default:
 		d.ok("audit log", "%d records, signed up to %d; keep a checkpoint elsewhere: smki audit checkpoint", records, signed.Size)
 	}
@@ -191,7 +191,7 @@ func (d *doctor) list(issuer string, number int64, next time.Time, alarm time.Du
 	case left <= 0:
 		d.finds(wrong, "list", publish, "list %d of %s lapsed on %s: relying parties have no valid list", number, issuer, next.Format(time.RFC3339))
 	case left < alarm:
-		d.finds(look, "list", publish, "list %d of %s lapses on %s and no newer one was published", number, issuer, next.Format(time.RFC3339))
+		d.finds(heed, "list", publish, "list %d of %s lapses on %s and no newer one was published", number, issuer, next.Format(time.RFC3339))
 	default:
 		d.ok("list", "list %d of %s is valid to %s", number, issuer, next.Format(time.RFC3339))
 	}
@@ -227,7 +227,7 @@ func (d *doctor) work(ctx context.Context, s *store.Store) error {
 		}
 	}
 	if len(orphans) > 0 {
-		d.finds(look, "work", fmt.Sprintf("nothing: the next command writes it off; smki reconcile --home %s says what it was", d.home.dir), "%d processes died with signatures asked for", len(orphans))
+		d.finds(heed, "work", fmt.Sprintf("nothing: the next command writes it off; smki reconcile --home %s says what it was", d.home.dir), "%d processes died with signatures asked for", len(orphans))
 		return nil
 	}
 	d.ok("work", "%d signatures asked for by processes at work, none by dead ones", open)
@@ -248,9 +248,9 @@ func (d *doctor) register(ctx context.Context, s *store.Store) error {
 	case err != nil:
 		return err
 	case managers == 0:
-		d.finds(look, "register", "smki party found: docs/operations.md, The registration authority", "no manager has a valid certificate: nobody can be enrolled")
+		d.finds(heed, "register", "smki party found: docs/operations.md, The registration authority", "no manager has a valid certificate: nobody can be enrolled")
 	case managers < 3:
-		d.finds(look, "register", "appoint a third, so that one may be away", "%d managers have a valid certificate, and it takes two to decide", managers)
+		d.finds(heed, "register", "appoint a third, so that one may be away", "%d managers have a valid certificate, and it takes two to decide", managers)
 	default:
 		d.ok("register", "%d managers have a valid certificate", managers)
 	}

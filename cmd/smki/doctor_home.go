@@ -72,7 +72,7 @@ func (d *doctor) files() {
 		d.ok("home", "what is secret is readable by its owner alone")
 	}
 	if _, err := os.Stat(filepath.Join(h.dir, ceremonyDir, "custodians")); err == nil {
-		d.finds(look, "custodians", "give each share to its custodian and remove the folder", "the shares of the embedded ceremony lie together in %s/custodians", ceremonyDir)
+		d.finds(heed, "custodians", "give each share to its custodian and remove the folder", "the shares of the embedded ceremony lie together in %s/custodians", ceremonyDir)
 	}
 }
 
@@ -93,7 +93,7 @@ func (d *doctor) services() {
 		if s.Server.Certificate != "" {
 			d.finds(wrong, "server", "put it where server.certificate says", "%v", err)
 		} else if !d.home.env.Exercise {
-			d.finds(look, "server", "name one in server.certificate before --public is used", "no certificate for mutual TLS")
+			d.finds(heed, "server", "name one in server.certificate before --public is used", "no certificate for mutual TLS")
 		}
 		return
 	}
@@ -120,7 +120,7 @@ func (d *doctor) ends(what, whose string, end time.Time, notice time.Duration, n
 	case left <= 0:
 		d.finds(wrong, what, next, "%s ended on %s", whose, day)
 	case left < notice:
-		d.finds(look, what, next, "%s ends on %s, in %d days", whose, day, int(left.Hours()/24))
+		d.finds(heed, what, next, "%s ends on %s, in %d days", whose, day, int(left.Hours()/24))
 	default:
 		d.ok(what, "%s is valid to %s", whose, day)
 	}
@@ -129,7 +129,7 @@ func (d *doctor) ends(what, whose string, end time.Time, notice time.Duration, n
 func (d *doctor) disk() {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(d.home.dir, &fs); err != nil {
-		d.finds(look, "disk", "see by hand how much is free", "%v", err)
+		d.finds(heed, "disk", "see by hand how much is free", "%v", err)
 		return
 	}
 	free := int64(fs.Bavail) * int64(fs.Bsize) //nolint:unconvert // of different types on different systems

@@ -49,7 +49,7 @@ func TestDoctor(t *testing.T) {
 	for _, what := range []string{"environment", "home", "services", "disk", "authority", "token", "key", "database", "audit log", "clock", "list", "work", "processes"} {
 		require.True(t, slices.ContainsFunc(findings, func(f finding) bool { return f.What == what && f.State == fine }), what)
 	}
-	found(t, findings, look, "custodians", "lie together")
+	found(t, findings, heed, "custodians", "lie together")
 	code, out, _ := smki(t, "doctor", "--home", home)
 	require.Equal(t, clikit.Done, code)
 	require.Contains(t, out, "nothing is wrong; 1 to look at\n")
@@ -100,7 +100,7 @@ func TestDoctorFinds(t *testing.T) {
 		"a clock behind": {tamper(`INSERT INTO audit_record (seq, kind, line) SELECT MAX(seq) + 1, 'x', $1 FROM audit_record`,
 			[]byte(`{"seq":7,"at":"2999-01-01T00:00:00Z","kind":"x","by":"x","body":{}}`)), wrong, "audit log", `.`, clikit.Failed},
 		"a dead process": {tamper(`INSERT INTO intent (handle, kind, issuer, number, profile, profile_version, tbs, owner, state, created_at)
-			VALUES ('h', 'crl', 'issuing-oca-1', 99, 'issuing-oca', 1, 'tbs', 'nobody', 'open', 1)`), look, "work", `1 processes died`, clikit.Done},
+			VALUES ('h', 'crl', 'issuing-oca-1', 99, 'issuing-oca', 1, 'tbs', 'nobody', 'open', 1)`), heed, "work", `1 processes died`, clikit.Done},
 		"held": {tamper(`INSERT INTO restoration (backup, taken_at, restored_at, log_size, log_head) VALUES ('b', 1, 1, 1, 'h')`), wrong, "restore", `held`, clikit.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestDoctorOnPostgreSQL(t *testing.T) {
 	require.Equal(t, clikit.Done, code, errs)
 	code, findings := examine(t, home)
 	require.Equal(t, clikit.Done, code, "%+v", findings)
-	found(t, findings, look, "database", "may change and delete evidence")
+	found(t, findings, heed, "database", "may change and delete evidence")
 	require.True(t, slices.ContainsFunc(findings, func(f finding) bool {
 		return f.What == "clock" && f.State == fine && f.Says == "it agrees with the database server's"
 	}))
