@@ -65,6 +65,9 @@ func (w *World) account(to time.Duration, sent, happened []*exchange) error {
 		switch x.outcome {
 		case outcomeDone:
 			c.recoveredAt = append(c.recoveredAt, x.happened)
+			w.learn(x)
+		case outcomePartly:
+			w.learn(x)
 		case outcomeLost, outcomeBroker:
 			c.again(x.attempt)
 		}
@@ -103,17 +106,21 @@ func (c *campaign) finished() int {
 	return len(c.devices) - len(c.queue) - c.outstanding
 }
 
-// progressCounts tells how far the campaign's goal is reached over the whole
-// estate.
+// progressCounts tells how far the campaign's goal is reached over all devices of
+// the party that it is about.
 func (w *World) progressCounts(c *campaign) map[string]int {
-	goal := target(c.set)
-	if c.attack {
-		goal = fleet.Target{fleet.CellSupplierSigning: c.set[purposeSigning].keyID()}
+	counts := map[string]int{"holding": 0, "partly": 0, "waiting": 0, "unreachable": 0, "excluded": 0}
+	words := map[fleet.Progress]string{
+		fleet.ProgressRecovered: "holding", fleet.ProgressPartly: "partly", fleet.ProgressWaiting: "waiting",
+		fleet.ProgressUnreachable: "unreachable", fleet.ProgressExcluded: "excluded",
 	}
-	t := w.rows().Tally(goal)
-	return map[string]int{
-		"holding": t.Recovered, "partly": t.Partly, "waiting": t.Waiting, "unreachable": t.Unreachable, "excluded": t.Excluded,
+	rows := w.rows()
+	for i := range rows {
+		if r := &rows[i]; c.about == nil || w.wasHomeOf(c.about, r) {
+			counts[words[c.put(r.Index).progress(r)]]++
+		}
 	}
+	return counts
 }
 
 // cellWords names a cell for people.
@@ -121,6 +128,8 @@ func cellWords(c gbcs.TrustAnchorCell) string {
 	switch {
 	case c.Cell == gbcs.CellPrePaymentTopUp:
 		return "prepayment"
+	case c.Role == policy.RoleRoot:
+		return "root"
 	case c.Usage == policy.UsageDigitalSignature:
 		return "signing"
 	default:

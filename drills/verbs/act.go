@@ -15,12 +15,19 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 		return w.actOnAuthorities(ctx, at, a)
 	}
 	do := map[string]func(context.Context, time.Duration, engine.Action) error{
-		verbReplace:  w.replace,
-		verbHandOver: w.handOver,
-		verbAttack:   w.attack,
-		verbFreeze:   w.freeze,
-		verbRelease:  w.release,
-		verbRevoke:   w.revoke,
+		verbReplace:    w.replace,
+		verbHandOver:   w.handOver,
+		verbChange:     w.changeSupplier,
+		verbAttack:     w.attack,
+		verbStopAttack: w.stopAttack,
+		verbFreeze:     w.freeze,
+		verbRelease:    w.release,
+		verbRaise:      w.raise,
+		verbLower:      w.lower,
+		verbExit:       w.exitQuarantine,
+		verbNotice:     w.notice,
+		verbRevoke:     w.revoke,
+		verbDefer:      w.deferRevocation,
 		verbPublish: func(ctx context.Context, at time.Duration, a engine.Action) error {
 			return w.publish(ctx, at, a.Object)
 		},
@@ -28,9 +35,6 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 		verbReport:   w.report,
 		verbClose:    w.closeKey,
 	}[a.Verb]
-	if do == nil && notYet[a.Verb] {
-		return refuse("%q cannot be carried out yet", a.Verb)
-	}
 	if do == nil {
 		return fmt.Errorf("verbs: internal error: verb %q is in the vocabulary and nobody does it", a.Verb)
 	}
@@ -42,13 +46,10 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 	return err
 }
 
-// notYet are verbs that a scenario may say already.
-var notYet = map[string]bool{verbChange: true, verbStopAttack: true, verbRaise: true, verbLower: true, verbExit: true, verbNotice: true, verbDefer: true}
-
 // freeze has the broker hold all traffic in a party's name, its own included. Held
 // already, it stays held.
 func (w *World) freeze(_ context.Context, _ time.Duration, a engine.Action) error {
-	p, err := w.replaceable(a.Object)
+	p, err := w.party(a.Object)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (w *World) freeze(_ context.Context, _ time.Duration, a engine.Action) erro
 
 // release ends a freeze, if there is one.
 func (w *World) release(_ context.Context, _ time.Duration, a engine.Action) error {
-	p, err := w.replaceable(a.Object)
+	p, err := w.party(a.Object)
 	if err != nil {
 		return err
 	}

@@ -34,15 +34,19 @@ func (w *World) keyNames() *strings.Replacer {
 	}
 	for _, p := range w.parties {
 		for i, set := range p.generations {
+			name := p.role.String()
+			if len(w.partiesOf(p.role)) > 1 {
+				name = p.name + "'s"
+			}
 			if i == 0 {
-				add("the first "+p.role.String(), set)
+				add("the first "+name, set)
 			} else {
-				add("the new "+p.role.String(), set)
+				add("the new "+name, set)
 			}
 		}
 	}
-	if w.attacker != nil {
-		add("an unknown", w.attacker.set)
+	for _, thief := range w.attackers {
+		add("an unknown", thief.set)
 	}
 	return strings.NewReplacer(pairs...)
 }
@@ -62,36 +66,65 @@ func (w *World) judge(x *exchange) {
 		unproven("the answer cannot be read: %v", err)
 		return
 	}
-	if err := m.VerifySignature(d.Certificate(policy.UsageDigitalSignature).PublicKey); err != nil {
+	if err := m.VerifySignature(d.Public(policy.UsageDigitalSignature)); err != nil {
 		unproven("the answer: %v", err)
 		return
 	}
 	response, ok := m.Payload.(*gbcs.CommandResponse)
-	if !ok || response.Outcome == nil || m.Header.Originator != d.ID || m.Header.Counter != x.counter {
+	if alert, is := m.Payload.(*gbcs.Alert); is && x.alert {
+		// A kept command was carried out: the alert has what an answer would have had.
+		response, ok = &gbcs.CommandResponse{Outcome: &alert.Outcome}, true
+	} else if ok && m.Header.Counter != x.counter {
+		ok = false
+	}
+	if !ok || m.Header.Originator != d.ID || response.Outcome != nil && response.Outcome.SeqNumber != x.counter {
 		unproven("the answer belongs to another command")
+		return
+	}
+	if response.Outcome == nil {
+		w.accepted(x, unproven)
 		return
 	}
 	x.cells = map[gbcs.TrustAnchorCell]gbcs.StatusCode{}
 	proven := 0
-	for _, cell := range x.campaign.cells {
+	for _, cell := range x.plan.cells {
 		got, ok := response.Outcome.Cell(cell)
 		if !ok {
 			unproven("the answer is silent about cell %v", cell)
 			return
 		}
 		x.cells[cell] = got.Status
-		if got.Status == gbcs.StatusSuccess && got.ReplacingKeyID == credentialFor(x.campaign.set, cell).keyID() {
+		if got.Status == gbcs.StatusSuccess && got.ReplacingKeyID == x.plan.put[cell].keyID() {
 			proven++
 		}
 	}
 	switch proven {
-	case len(x.campaign.cells):
+	case len(x.plan.cells):
 		x.outcome = outcomeDone
 	case 0:
 		x.outcome, x.reason, x.because = outcomeRefused, x.check.Reason(), "every cell refused"
 	default:
 		x.outcome, x.reason, x.because = outcomePartly, x.check.Reason(), "some cells refused"
 	}
+}
+
+// code is the response code of an exchange: the status of the first cell that is
+// not success, or that of all, or the first alert code if there was no answer.
+func (x *exchange) code() string {
+	code := ""
+	for _, cell := range cellOrder {
+		status, is := x.cells[cell]
+		if is && (code == "" || status != gbcs.StatusSuccess) {
+			code = fmt.Sprint(uint64(status))
+		}
+		if is && status != gbcs.StatusSuccess {
+			break
+		}
+	}
+	if code == "" && len(x.check.Alerts) > 0 {
+		code = x.check.Alerts[0].String()
+	}
+	return code
 }
 
 // refusalWords tells the reason of a device without what differs from one device

@@ -18,7 +18,13 @@ type broker struct {
 	unchecked bool // the setting is off: no CRL is looked at
 
 	mu      sync.Mutex
-	secrets map[int][]byte // by device: the shared secret of its and our agreement key
+	secrets map[secretOf][]byte // shared secrets of devices' agreement keys with ours
+}
+
+// secretOf is whose secret it is: a device's, with one of our keys.
+type secretOf struct {
+	key    *credential
+	device int
 }
 
 // refuses says why the broker adds no MAC to a command of this party, signed
@@ -33,11 +39,23 @@ func (b *broker) refuses(a *authority, p *party, signer *policy.Certificate) str
 	return ""
 }
 
+// keyFor is our agreement key that a device is believed to hold: that of the last
+// answer which proved one.
+func (b *broker) keyFor(w *World, device int) *credential {
+	return b.party.generations[w.proven(b.party.role, device).generation][purposeAgreement]
+}
+
 // secret is the shared secret of the broker and a device, worked out once. It may
 // be asked for by several goroutines.
 func (b *broker) secret(w *World, device int) ([]byte, error) {
+	return b.secretWith(w, b.keyFor(w, device), device)
+}
+
+// secretWith is secret for one of our keys.
+func (b *broker) secretWith(w *World, key *credential, device int) ([]byte, error) {
+	of := secretOf{key, device}
 	b.mu.Lock()
-	z, known := b.secrets[device]
+	z, known := b.secrets[of]
 	b.mu.Unlock()
 	if known {
 		return z, nil
@@ -47,11 +65,11 @@ func (b *broker) secret(w *World, device int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agreeing on a secret with device %v: %w", d.ID, err)
 	}
-	if z, err = b.party.current()[purposeAgreement].agreement.ECDH(peer); err != nil {
+	if z, err = key.agreement.ECDH(peer); err != nil {
 		return nil, fmt.Errorf("agreeing on a secret with device %v: %w", d.ID, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.secrets[device] = z
+	b.secrets[of] = z
 	return z, nil
 }

@@ -2,14 +2,11 @@ package verbs
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"slices"
 	"time"
 
-	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
-	"smki.example/policy"
 )
 
 const (
@@ -26,26 +23,41 @@ const (
 )
 
 // A campaign sends one command to each of many devices, at the estate's rate, and
-// keeps account of every answer. It is the way in which all three methods, a
-// handover and an attack reach the estate; they differ in who signs, in which
-// mode, and in what is put into the cells.
+// keeps account of every answer. It is the way in which all methods, a handover, a
+// change of supplier and an attack reach the estate; they differ in who signs, in
+// which mode, and in what is put into which cells.
 type campaign struct {
 	name   string
 	method string // as the scenario calls it
 	party  *party // originator: its identifier and counter
+	about  *party // whose keys it replaces
 	mode   gbcs.ReplacementMode
-	set    map[purpose]*credential // what goes into the supplier's cells
-	cells  []gbcs.TrustAnchorCell
-	// certificate is the signer's, for the broker; nil where the broker is not asked.
-	certificate *policy.Certificate
-	// signer signs; nil means the Recovery key, through the custodians' session.
-	signer func(ctx context.Context) crypto.Signer
+	// put is what a device is to hold afterwards; the cells that it has not are left
+	// out. Devices with the same filling must get the same map's contents.
+	put func(device int) filling
+	// path replaces the certificates that lead to the root; nil: those of the issuers.
+	path [][]byte
+	// signer is the credential whose key signs for a device; nil where the command
+	// has a MAC only or the key is guarded.
+	signer func(device int) *credential
+	// seal is the key of the MAC if it is not the broker's: an intruder's copy.
+	seal *credential
+	// guard is the key that only a decision opens and that signs; empty: another.
+	guard string
 	// floors fills what the command says about counters.
 	floors func(u *gbcs.UpdateSecurityCredentials)
-	rate   float64
+	// executeAt makes devices keep the command until then; nil: now.
+	executeAt *time.Time
+	// scope is asked for the devices anew when a campaign that waited begins.
+	scope func() []int
+	final bool // the party's own keys go in, and not a placeholder's
+	// cancels marks a campaign that has devices drop what they keep.
+	cancels bool
+	rate    float64
 	// An intruder signs in the party's name and counts for himself.
 	attack  bool
 	counter gbcs.OriginatorCounter
+	plans   map[string]*plan
 
 	waits       bool // for the Recovery key
 	devices     []int
@@ -65,6 +77,9 @@ type attempt struct {
 	at     time.Duration
 	device int
 	try    int // 1 for the first
+	// released is set on a command that comes out of quarantine; it has its counter.
+	released bool
+	counter  gbcs.OriginatorCounter
 }
 
 // An outcome is what became of the last command to a device. They are words of
@@ -74,6 +89,7 @@ type outcome struct {
 	because      string // the reason without what differs from device to device
 	at           time.Duration
 	tries        int
+	code         string // the last response code: of the cells, or of an alert
 }
 
 // begin spreads the campaign's first attempts over time.
@@ -107,6 +123,12 @@ func (c *campaign) again(a attempt) bool {
 		return false
 	}
 	next := attempt{at: a.at + againAfter, device: a.device, try: a.try + 1}
+	c.insert(next)
+	return true
+}
+
+// insert puts an attempt into the queue at its place.
+func (c *campaign) insert(next attempt) {
 	i, _ := slices.BinarySearchFunc(c.queue, next, func(have, want attempt) int {
 		if have.at < want.at || have.at == want.at && have.device < want.device {
 			return -1
@@ -114,7 +136,6 @@ func (c *campaign) again(a attempt) bool {
 		return 1
 	})
 	c.queue = slices.Insert(c.queue, i, next)
-	return true
 }
 
 // take takes the next counter for a command.
@@ -145,42 +166,17 @@ func (c *campaign) note(x *exchange, at time.Duration) {
 			delete(c.totals, before.word)
 		}
 	}
-	c.last[x.device] = outcome{x.outcome, x.reason, x.because, at, x.try}
+	c.last[x.device] = outcome{x.outcome, x.reason, x.because, at, x.try, x.code()}
 	c.totals[x.outcome]++
 	c.ended = at
-}
-
-// command is the payload of the campaign's command, but for its counter.
-func (c *campaign) command(path [][]byte) *gbcs.UpdateSecurityCredentials {
-	u := &gbcs.UpdateSecurityCredentials{Mode: c.mode, Path: path}
-	if cell, ok := c.mode.AuthorisingCell(); ok {
-		u.AuthorisingCell = &cell
-	}
-	for _, cell := range c.cells {
-		u.Replacements = append(u.Replacements, gbcs.Replacement{Certificate: credentialFor(c.set, cell).certificate.Raw, Cell: cell})
-	}
-	return u
-}
-
-// supplierCells are the three cells of a supplier. All three go in one command,
-// so that no device is left between two suppliers' keys.
-var supplierCells = []gbcs.TrustAnchorCell{fleet.CellSupplierSigning, fleet.CellSupplierAgreement, fleet.CellSupplierPrepayment}
-
-// credentialFor chooses what a set has for a supplier's cell.
-func credentialFor(set map[purpose]*credential, cell gbcs.TrustAnchorCell) *credential {
-	switch cell {
-	case fleet.CellSupplierSigning:
-		return set[purposeSigning]
-	case fleet.CellSupplierPrepayment:
-		return prepaymentOf(set)
-	default:
-		return set[purposeAgreement]
-	}
 }
 
 // launch adds a campaign to the world and, unless it has to wait, begins it.
 func (w *World) launch(at time.Duration, c *campaign) {
 	c.last, c.totals = map[int]outcome{}, map[string]int{}
+	if c.devices == nil && c.scope != nil {
+		c.devices = c.scope()
+	}
 	c.name = fmt.Sprintf("%d %s", len(w.campaigns)+1, c.name)
 	w.campaigns = append(w.campaigns, c)
 	if !c.waits {
@@ -188,27 +184,14 @@ func (w *World) launch(at time.Duration, c *campaign) {
 	}
 }
 
-// wakeCampaigns begins those that waited for the Recovery key.
-func (w *World) wakeCampaigns(at time.Duration) {
+// wakeCampaigns begins those that waited for a guarded key.
+func (w *World) wakeCampaigns(at time.Duration, guard string) {
 	for _, c := range w.campaigns {
-		if c.waits {
-			c.devices = w.unrecovered(c.party, c.set)
+		if c.waits && c.guard == guard {
+			c.devices = c.scope()
 			c.begin(at)
 		}
 	}
-}
-
-// unrecovered are the devices that do not hold all of a set in the supplier's
-// cells: those that a recovery still has to reach.
-func (w *World) unrecovered(_ *party, set map[purpose]*credential) []int {
-	var devices []int
-	want := target(set)
-	for _, r := range w.rows() {
-		if p := r.Progress(want); p != fleet.ProgressRecovered && p != fleet.ProgressExcluded {
-			devices = append(devices, r.Index)
-		}
-	}
-	return devices
 }
 
 // Next is when the world does something by itself: at the end of the window in

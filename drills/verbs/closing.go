@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"smki.example/ca"
 	"smki.example/drills/engine"
 	"smki.example/drills/fleet"
+	"smki.example/drills/gbcs"
 	"smki.example/hsm/custody"
 	"smki.example/policy"
 )
@@ -18,6 +20,9 @@ import (
 // drill believes it did.
 func (w *World) Closing(ctx context.Context) ([]engine.Check, error) {
 	if err := w.closeRecovery(ctx, w.clock.now()); err != nil {
+		return nil, err
+	}
+	if err := w.certifyKept(ctx); err != nil {
 		return nil, err
 	}
 	var checks []engine.Check
@@ -141,9 +146,12 @@ func (w *World) revocations(ctx context.Context) (bool, string, error) {
 // list. Those that no message reached are listed and not a fault of the system.
 func (w *World) withdrawn(context.Context) (bool, string, error) {
 	revoked := map[policy.KeyID]bool{}
-	sets := slices.Clone(w.supplier().generations)
-	if w.attacker != nil {
-		sets = append(sets, w.attacker.set)
+	var sets []map[purpose]*credential
+	for _, p := range w.parties {
+		sets = append(sets, p.generations...)
+	}
+	for _, thief := range w.attackers {
+		sets = append(sets, thief.set)
 	}
 	for _, set := range sets {
 		for _, c := range set {
@@ -198,37 +206,38 @@ func (w *World) recoveryUses(context.Context) (bool, string, error) {
 
 func (w *World) honest(context.Context) (bool, string, error) {
 	wrong := w.differ
+	type place struct {
+		device int
+		cell   gbcs.TrustAnchorCell
+	}
+	type claim struct {
+		at   time.Duration
+		key  policy.KeyID
+		sure bool // the device's answer proved all cells of its command
+	}
+	said := map[place]claim{}
 	for _, c := range w.campaigns {
 		for device, o := range c.last {
-			if o.word == outcomeUnproven {
+			switch o.word {
+			case outcomeUnproven:
 				wrong++
-			}
-			if o.word != outcomeDone || c.attack || !w.newest(device, c) {
-				continue
-			}
-			// A device whose last word was yes holds what it said it would.
-			for _, cell := range c.cells {
-				if held, _ := w.fleet.Device(device).Cell(cell); held.KeyID != credentialFor(c.set, cell).keyID() {
-					wrong++
+			case outcomeDone, outcomePartly:
+				put := c.put(device)
+				for _, cell := range put.cells(w.fleet.Device(device)) {
+					// Of two answers about a cell the later one counts.
+					if at := (place{device, cell}); said[at].at <= o.at {
+						said[at] = claim{o.at, put[cell].keyID(), o.word == outcomeDone}
+					}
 				}
 			}
 		}
 	}
-	return wrong == 0, fmt.Sprintf("%d cells differ from the signed answers", wrong), nil
-}
-
-// newest reports whether no later campaign did anything on the device.
-func (w *World) newest(device int, c *campaign) bool {
-	for i := len(w.campaigns) - 1; i >= 0; i-- {
-		later := w.campaigns[i]
-		if later == c {
-			return true
-		}
-		if o, ok := later.last[device]; ok && (o.word == outcomeDone || o.word == outcomePartly) {
-			return false
+	for at, c := range said {
+		if held, _ := w.fleet.Device(at.device).Cell(at.cell); c.sure && held.KeyID != c.key {
+			wrong++
 		}
 	}
-	return true
+	return wrong == 0, fmt.Sprintf("%d cells differ from the signed answers", wrong), nil
 }
 
 func (w *World) auditLog(ctx context.Context) (bool, string, error) {

@@ -166,7 +166,7 @@ func (w *World) openRecovery(ctx context.Context, at time.Duration) error {
 		return err
 	}
 	w.pending = append(w.pending, pendingAct{at + span, w.closeRecovery})
-	w.wakeCampaigns(at)
+	w.wakeCampaigns(at, recoveryName)
 	return nil
 }
 

@@ -34,9 +34,13 @@ func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) 
 			delete(w.onTheWay, x.ref)
 			x.campaign.outstanding--
 			x.outcome = ""
+			if late[i].Check.IsAlert {
+				x = w.alerted(x)
+			}
 			if err := x.take(&late[i], w.clock.epoch); err != nil {
 				return err
 			}
+			w.mind(x)
 			happened = append(happened, x)
 		}
 		return nil
@@ -74,6 +78,7 @@ func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) 
 				w.onTheWay[x.ref] = x
 				x.campaign.outstanding++
 			}
+			w.mind(x)
 			happened = append(happened, x)
 		}
 		start = end

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/asn1"
 	"fmt"
+	"maps"
 	"time"
 
 	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
 	"smki.example/drills/journal"
+	"smki.example/drills/scenario"
 	"smki.example/policy"
 )
 
@@ -27,7 +29,14 @@ var hardwareType = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 2, 1}
 // locally administered, so that it can be no real meter's.
 const firstDevice = "02-00-5E-EF-00-00-00-01"
 
-// makeEstate makes the devices, installs nine trust anchors in each, and has the
+// certifiedUpTo is the largest estate in which the CA certifies both keys of every
+// device before the drill begins. Issuing 2 certificates takes the CA's token about
+// as long as a whole recovery of the device takes everybody; in a larger estate a
+// device gets its two when its messages go into the evidence pack, or when they are
+// asked for. Its keys are the same either way, and the record says which it was.
+const certifiedUpTo = 5000
+
+// makeEstate makes the devices, fills the trust anchor cells of each, and has the
 // CA certify both keys of each.
 func (w *World) makeEstate(ctx context.Context) error {
 	first, err := policy.ParseEntityID(firstDevice)
@@ -39,22 +48,96 @@ func (w *World) makeEstate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	types, err := deviceShares(e.Types)
+	if err != nil {
+		return err
+	}
 	prepayment := e.Prepayment
 	if prepayment == 0 {
 		prepayment = defaultPrepayment
 	}
 	anchors, counters := w.anchors()
 	w.fleet, err = fleet.New(fleet.Config{
-		Devices: w.cfg.Devices, Seed: w.cfg.Seed, Anchors: anchors, Counters: counters,
+		Devices: w.cfg.Devices, Seed: w.cfg.Seed, Types: types, Anchors: anchors, Counters: counters,
+		Suppliers: w.holdings(policy.RoleSupplier), Operators: w.holdings(policy.RoleNetworkOperator),
 		Policies:     []asn1.ObjectIdentifier{w.env.Path.OrganisationPolicy},
 		HardwareType: hardwareType, FirstID: first,
 		Unreachable: e.Unreachable, Late: e.Late, MinDelay: lateFrom, MaxDelay: lateTo,
+		NoWAN: e.NoWAN, Sleepy: e.Sleepy, Wrong: e.Wrong, CountersAtOdds: e.AtOdds, Partly: e.Partly, AnswersLost: e.AnswersLost,
 		North: north, South: south, Prepayment: prepayment, DevicesPerPremises: devicesPerPremises,
 	})
 	if err != nil {
 		return err
 	}
-	return w.certifyDevices(ctx)
+	if w.fleet.Len() > certifiedUpTo {
+		_, err := w.record(journal.KindCertificate, w.clock.now(), CertificatesIssued{
+			Issuer: "issuing-dca", Kind: "Device Certificates", Count: 0,
+			Note: fmt.Sprintf("none before the drill: in an estate of more than %d devices a device gets its two when its messages go into this pack or when they are asked for; its keys are the same", certifiedUpTo),
+		})
+		return err
+	}
+	all := make([]int, w.fleet.Len())
+	for i := range all {
+		all[i] = i
+	}
+	return w.certifyDevices(ctx, all, "installed before the drill begins")
+}
+
+// deviceShares reads the scenario's types of device.
+func deviceShares(parts []scenario.Region) (map[fleet.Type]float64, error) {
+	shares := map[fleet.Type]float64{}
+	for _, p := range parts {
+		t, err := fleet.ParseType(p.Name)
+		if err != nil {
+			return nil, fmt.Errorf("types of the scenario: %w", err)
+		}
+		shares[t] += p.Share
+	}
+	return shares, nil
+}
+
+// holdings are the parties of a role among whom the devices are shared out, in
+// their order; none if there is only one. Who is not named by the estate shares what
+// is left evenly.
+func (w *World) holdings(role policy.RemotePartyRole) []fleet.Holding {
+	parties := w.partiesOf(role)
+	if len(parties) < 2 {
+		return nil
+	}
+	named := map[string]float64{}
+	left, unnamed := 1.0, len(parties)
+	for _, h := range w.cfg.Scenario.Estate.Held {
+		for _, p := range parties {
+			if p.id == h.Name {
+				named[p.id] = h.Share
+				left -= h.Share
+				unnamed--
+			}
+		}
+	}
+	var out []fleet.Holding
+	for _, p := range parties {
+		share, is := named[p.id]
+		if !is {
+			share = max(left, 0) / float64(unnamed)
+		}
+		out = append(out, fleet.Holding{Share: share, Anchors: cellAnchors(role, p.current()), Counter: p.counter})
+	}
+	return out
+}
+
+// cellAnchors are what a set of credentials puts into the cells of a role.
+func cellAnchors(role policy.RemotePartyRole, set map[purpose]*credential) map[gbcs.TrustAnchorCell]fleet.Anchor {
+	anchors := map[gbcs.TrustAnchorCell]fleet.Anchor{}
+	for _, cell := range fleet.AllCells() {
+		if cell.Role != role {
+			continue
+		}
+		if c := credentialFor(set, cell); c != nil {
+			anchors[cell] = c.anchor()
+		}
+	}
+	return anchors
 }
 
 // regions reads the scenario's regions, which are those of the national network.
@@ -73,41 +156,36 @@ func regions(w *World) (north, south float64, err error) {
 	return north, south, nil
 }
 
-// anchors are what every device holds at the start.
+// anchors are what every device holds at the start. The load controller's cells
+// hold the broker's certificates: no party of a drill has that role, and all cells of
+// a device must be populated (GBCS v0.8.1 p.148).
 func (w *World) anchors() (map[gbcs.TrustAnchorCell]fleet.Anchor, map[policy.RemotePartyRole]gbcs.OriginatorCounter) {
 	anchors := map[gbcs.TrustAnchorCell]fleet.Anchor{
 		fleet.CellRoot:     fleet.AnchorOf(w.authority.made["root-oca"]),
 		fleet.CellRecovery: fleet.AnchorOf(w.authority.made[recoveryName]),
 	}
 	counters := map[policy.RemotePartyRole]gbcs.OriginatorCounter{policy.RoleRecovery: 0}
-	for cell, held := range map[gbcs.TrustAnchorCell]struct {
-		role policy.RemotePartyRole
-		use  purpose
-	}{
-		fleet.CellSupplierSigning:    {policy.RoleSupplier, purposeSigning},
-		fleet.CellSupplierAgreement:  {policy.RoleSupplier, purposeAgreement},
-		fleet.CellSupplierPrepayment: {policy.RoleSupplier, purposePrepayment},
-		fleet.CellOperatorSigning:    {policy.RoleNetworkOperator, purposeSigning},
-		fleet.CellOperatorAgreement:  {policy.RoleNetworkOperator, purposeAgreement},
-		fleet.CellBrokerAgreement:    {policy.RoleAccessControlBroker, purposeAgreement},
-		fleet.CellTransitionalCoS:    {policy.RoleTransitionalCoS, purposeSigning},
+	for _, role := range []policy.RemotePartyRole{
+		policy.RoleSupplier, policy.RoleNetworkOperator, policy.RoleAccessControlBroker, policy.RoleTransitionalCoS, policy.RoleWANProvider,
 	} {
-		p := w.partyOf(held.role)
-		anchors[cell] = p.current()[held.use].anchor()
-		counters[held.role] = p.counter
+		p := w.partyOf(role)
+		maps.Copy(anchors, cellAnchors(role, p.current()))
+		counters[role] = p.counter
 	}
+	broker := w.partyOf(policy.RoleAccessControlBroker)
+	maps.Copy(anchors, cellAnchors(policy.RoleLoadController, broker.current()))
 	return anchors, counters
 }
 
 // certifyDevices has the CA issue a Device Certificate for each of the two keys
-// of each device.
-func (w *World) certifyDevices(ctx context.Context) error {
+// of some devices that have none, and installs them.
+func (w *World) certifyDevices(ctx context.Context, devices []int, note string) error {
 	usages := []policy.KeyUsage{policy.UsageDigitalSignature, policy.UsageKeyAgreement}
-	requests := make([][]byte, w.fleet.Len()*len(usages))
-	errs := make([]error, w.fleet.Len())
-	inParallel(w.fleet.Len(), func(i int) {
+	requests := make([][]byte, len(devices)*len(usages))
+	errs := make([]error, len(devices))
+	inParallel(len(devices), func(i int) {
 		for n, usage := range usages {
-			requests[i*len(usages)+n], errs[i] = w.fleet.Device(i).Request(usage)
+			requests[i*len(usages)+n], errs[i] = w.fleet.Device(devices[i]).Request(usage)
 			if errs[i] != nil {
 				return
 			}
@@ -119,30 +197,59 @@ func (w *World) certifyDevices(ctx context.Context) error {
 		}
 	}
 	certificates, err := w.authority.issueAll(ctx, requests, "device manufacturer (exercise)", func(done int) {
-		w.progress("device certificates", done, len(requests))
+		if len(requests) > 2*certifiedUpTo/5 {
+			w.progress("device certificates", done, len(requests))
+		}
 	})
 	if err != nil {
 		return err
 	}
 	for i, c := range certificates {
-		if err := w.fleet.Device(i / len(usages)).Install(c); err != nil {
+		if err := w.fleet.Device(devices[i/len(usages)]).Install(c); err != nil {
 			return err
 		}
 	}
 	_, err = w.record(journal.KindCertificate, w.clock.now(), CertificatesIssued{
-		Issuer: "issuing-dca", Kind: "Device Certificates, two for each device", Count: len(certificates), Note: "installed before the drill begins",
+		Issuer: "issuing-dca", Kind: "Device Certificates, two for each device", Count: len(certificates), Note: note,
 	})
 	return err
 }
 
-// target is what a recovery is to leave in the supplier's cells: the newest keys
-// of whoever is to hold them.
-func target(set map[purpose]*credential) fleet.Target {
-	return fleet.Target{
-		fleet.CellSupplierSigning:    set[purposeSigning].keyID(),
-		fleet.CellSupplierAgreement:  set[purposeAgreement].keyID(),
-		fleet.CellSupplierPrepayment: prepaymentOf(set).keyID(),
+// certifyKept gives the devices whose messages went into the pack their
+// certificates, where the estate is too large for everybody to have them, and puts
+// these into the pack.
+func (w *World) certifyKept(ctx context.Context) error {
+	if len(w.uncertified) == 0 {
+		return nil
 	}
+	var devices []int
+	for _, i := range w.uncertified {
+		if w.fleet.Device(i).Certificate(policy.UsageDigitalSignature) == nil {
+			devices = append(devices, i)
+		}
+	}
+	if len(devices) > 0 {
+		if err := w.certifyDevices(ctx, devices, "issued now, because messages of these devices are in this pack"); err != nil {
+			return err
+		}
+	}
+	for _, i := range w.uncertified {
+		if err := w.keepCertificates(w.fleet.Device(i)); err != nil {
+			return err
+		}
+	}
+	w.uncertified = nil
+	return nil
+}
+
+// keepCertificates puts a device's own certificates into the pack.
+func (w *World) keepCertificates(d *fleet.Device) error {
+	for usage, short := range map[policy.KeyUsage]string{policy.UsageDigitalSignature: "ds", policy.UsageKeyAgreement: "ka"} {
+		if err := w.pack.write("certs/device-"+d.ID.Hex()+"-"+short+".pem", d.Certificate(usage).PEM()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prepaymentOf is the credential for the prepayment cell. The broker has no key of

@@ -20,16 +20,22 @@ const (
 	outcomeLost     = "not reached"         // nobody is there to answer
 	outcomeOnItsWay = "on its way"          // the device is late
 	outcomeUnproven = "answer not believed" // signature or content of the answer is wrong
+	outcomeKept     = "kept for later"      // the device carries it out at its time
+	outcomeCancels  = "cancelled"           // the device dropped what it kept
+	outcomeHeld     = "in quarantine"       // above the party's threshold; the broker has it
+	outcomeDeleted  = "deleted in quarantine"
 )
 
 // An exchange is one command and what came of it.
 type exchange struct {
 	attempt
 	campaign *campaign
+	plan     *plan
 	slot     time.Duration // when it is sent
 	counter  gbcs.OriginatorCounter
 	octets   []byte // nil if it was never sent
 	answer   []byte
+	alert    bool // the answer is the alert of a command that was kept
 	check    fleet.Check
 	ref      string
 
@@ -69,6 +75,9 @@ func (w *World) window(ctx context.Context, to time.Duration) error {
 	w.changed()
 	w.believe(happened)
 	if err := w.account(to, all, happened); err != nil {
+		return err
+	}
+	if err := w.certifyKept(ctx); err != nil {
 		return err
 	}
 	w.counters.see(w, happened)

@@ -26,10 +26,9 @@ func (w *World) writeDevices() error {
 	out := csv.NewWriter(&b)
 	head := append([]string{"status", "method", "attempts", "command", "command_reason", "command_at"}, fleet.RecordHeader()...)
 	rows := [][]string{append(head, "classification")}
-	p := w.supplier()
 	for _, r := range w.rows() {
-		last, method := w.lastOutcome(r.Index)
-		row := append([]string{w.status(p, &r), method, strconv.Itoa(last.tries), last.word, last.reason, last.when()}, r.Record(w.clock.epoch)...)
+		last, method := w.lastOutcome(nil, r.Index)
+		row := append([]string{w.end(&r), method, strconv.Itoa(last.tries), last.word, last.reason, last.when()}, r.Record(w.clock.epoch)...)
 		rows = append(rows, append(row, w.classification()))
 	}
 	if err := out.WriteAll(rows); err != nil {

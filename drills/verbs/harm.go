@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"smki.example/drills/fleet"
+	"smki.example/policy"
 )
 
 // topUpEvery is how often a customer who pays in advance tops up; sample data.
@@ -30,15 +31,23 @@ func (h *harm) until(w *World, to time.Duration) {
 		return
 	}
 	h.since = to
-	p := w.supplier()
-	out, prepaid := 0, 0
-	for _, r := range w.rows() {
-		if w.inHands(p, &r) {
-			continue
-		}
-		out++
-		if r.Prepayment {
-			prepaid++
+	out, prepaid, kept, keptPrepaid := 0, 0, 0, 0
+	homes := w.scope.homes[policy.RoleSupplier]
+	rows := w.rows()
+	for i := range rows {
+		r, p := &rows[i], homes[i]
+		switch {
+		case p == nil:
+		case !w.inHands(p, r):
+			out++
+			if r.Prepayment {
+				prepaid++
+			}
+		case p.frozen:
+			kept++
+			if r.Prepayment {
+				keptPrepaid++
+			}
 		}
 	}
 	if out > h.peak {
@@ -46,11 +55,14 @@ func (h *harm) until(w *World, to time.Duration) {
 	}
 	h.out += span * time.Duration(out)
 	h.prepaid += span * time.Duration(prepaid)
-	if p.frozen {
-		h.held += span
-		h.heldAll += span * time.Duration(len(w.rows())-out)
-		h.heldWith += span * time.Duration(len(w.rows().OnPrepayment())-prepaid)
+	for _, p := range w.partiesOf(policy.RoleSupplier) {
+		if p.frozen {
+			h.held += span
+			break
+		}
 	}
+	h.heldAll += span * time.Duration(kept)
+	h.heldWith += span * time.Duration(keptPrepaid)
 }
 
 // topUps is how many top-ups were refused, at the sample's habit.

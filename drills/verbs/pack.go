@@ -33,7 +33,7 @@ type pack struct {
 	messages int               // written so far, for the numbers in file names
 	sampled  map[string]int    // by campaign and outcome
 	devices  map[string]bool   // whose certificates are in the pack
-	secrets  map[string]secret // shared secrets of the MACs, by the parties
+	secrets  map[string]secret // shared secrets of the MACs, by the parties and the generation of the broker's key
 }
 
 // A secret is a static Diffie-Hellman secret of the exercise, given away so that
@@ -45,7 +45,7 @@ type secret struct {
 }
 
 func newPack(dir string) (*pack, error) {
-	for _, name := range []string{"certs", "crls", "keys", "messages", "progress"} {
+	for _, name := range []string{"certs", "crls", "exchange", "keys", "messages", "progress"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return nil, fmt.Errorf("making the evidence pack: %w", err)
 		}
@@ -104,8 +104,11 @@ func (p *pack) message(octets []byte, device policy.EntityID) (Message, error) {
 // recordCertificate puts a party's new certificate into pack and journal.
 func (w *World) recordCertificate(p *party, c *credential, generation int, requester, note string) error {
 	c.file = fmt.Sprintf("certs/%s-%s-%s-%d.pem", p.entity.Hex(), p.role, c.purpose, generation)
-	if p.role == policy.RoleSupplier && requester != p.name {
+	if requester != p.name {
 		c.file = fmt.Sprintf("certs/%s-%s-%s-intruder.pem", p.entity.Hex(), p.role, c.purpose)
+		if generation > 1 {
+			c.file = fmt.Sprintf("certs/%s-%s-%s-intruder-%d.pem", p.entity.Hex(), p.role, c.purpose, generation)
+		}
 	}
 	if err := w.pack.write(c.file, c.certificate.PEM()); err != nil {
 		return err
@@ -129,12 +132,18 @@ func (w *World) sample(at time.Duration, x *exchange) error {
 		return nil
 	}
 	messages := [][]byte{x.octets, x.answer}
+	if x.alert {
+		messages = messages[1:] // its command was told when it was sent
+	}
 	full := w.pack.wants(x.campaign.name, x.outcome)
 	if !full {
-		if x.campaign.party.role != policy.RoleRecovery {
+		if x.campaign.guard == "" {
 			return nil
 		}
-		messages = messages[:1]
+		messages = messages[:min(1, len(messages))]
+		if x.alert {
+			return nil
+		}
 	}
 	d := w.fleet.Device(x.device)
 	for _, octets := range messages {
@@ -153,28 +162,36 @@ func (w *World) sample(at time.Duration, x *exchange) error {
 	if !full {
 		return nil
 	}
-	return w.keepDevice(x.device)
+	if err := w.keepDevice(x.device); err != nil || x.plan.seal == nil {
+		return err
+	}
+	return w.keepSecret(x.device, x.plan.seal)
 }
 
 // keepDevice puts into the pack what an outsider needs for a device's messages.
 func (w *World) keepDevice(index int) error {
 	d := w.fleet.Device(index)
 	id := d.ID.Hex()
-	if w.pack.devices[id] {
-		return nil
+	if err := w.keepSecret(index, w.broker.keyFor(w, index)); err != nil || w.pack.devices[id] {
+		return err
 	}
 	w.pack.devices[id] = true
-	for usage, short := range map[policy.KeyUsage]string{policy.UsageDigitalSignature: "ds", policy.UsageKeyAgreement: "ka"} {
-		if err := w.pack.write("certs/device-"+id+"-"+short+".pem", d.Certificate(usage).PEM()); err != nil {
-			return err
-		}
+	if d.Certificate(policy.UsageDigitalSignature) == nil {
+		w.uncertified = append(w.uncertified, index) // certifyKept does it for all of a window
+		return nil
 	}
-	z, err := w.broker.secret(w, index)
+	return w.keepCertificates(d)
+}
+
+// keepSecret puts the secret of a device and one of the broker's keys into the
+// pack: with it an outsider checks the MACs.
+func (w *World) keepSecret(index int, key *credential) error {
+	z, err := w.broker.secretWith(w, key, index)
 	if err != nil {
 		return err
 	}
-	party := w.broker.party.entity.Hex()
-	w.pack.secrets[party+id] = secret{PartyA: party, PartyB: id, Z: hex.EncodeToString(z)}
+	party, id := w.broker.party.entity.Hex(), w.fleet.Device(index).ID.Hex()
+	w.pack.secrets[fmt.Sprintf("%s %s %d", party, id, key.generation)] = secret{PartyA: party, PartyB: id, Z: hex.EncodeToString(z)}
 	return nil
 }
 

@@ -38,6 +38,8 @@ func (p purpose) usage() policy.KeyUsage {
 // agreement for the others.
 type credential struct {
 	purpose     purpose
+	owner       *party // nil: an intruder's
+	generation  int    // index into the owner's generations
 	certificate *policy.Certificate
 	file        string // in the pack
 	signer      func(ctx context.Context) crypto.Signer
@@ -64,6 +66,9 @@ type party struct {
 	// one for each device (GBCS v4.4, third-party summary).
 	counter gbcs.OriginatorCounter
 	frozen  bool // the broker adds no MAC for it
+
+	successor *party // whose certificates went into its cells: a new supplier's
+	traffic   traffic
 }
 
 // current is the newest set of credentials.
@@ -79,57 +84,80 @@ func (p *party) next() gbcs.OriginatorCounter {
 // firstCounter is where parties' counters stand when a drill begins; sample data.
 const firstCounter = 1000
 
-// The entity identifiers of the parties, from the range for documentation
-// (RFC 9542). The ceremony's script has the Recovery key's.
+// entities are the entity identifiers of the first party of each role, from the
+// range for documentation (RFC 9542); others of the role count up from it. The
+// ceremony's script has the Recovery key's.
 var entities = map[policy.RemotePartyRole]string{
 	policy.RoleAccessControlBroker: "00-00-5E-EF-10-00-00-02",
 	policy.RoleTransitionalCoS:     "00-00-5E-EF-10-00-00-04",
+	policy.RoleWANProvider:         "00-00-5E-EF-10-00-00-06",
 	policy.RoleSupplier:            "00-00-5E-EF-10-00-00-10",
 	policy.RoleNetworkOperator:     "00-00-5E-EF-10-00-00-20",
 }
 
-// standing are the parties every estate needs, so that all nine cells of a device
-// are populated, whether or not the scenario names them.
-var standing = []scenario.Party{
-	{ID: "supplier", Name: "Exercise Supplier A", Role: "supplier"},
-	{ID: "network operator", Name: "Exercise Networks B", Role: "networkOperator"},
-	{ID: "access control broker", Name: "Exercise Access Control Broker", Role: "accessControlBroker"},
-	{ID: "transitional cos", Name: "Exercise Change of Supplier", Role: "transitionalCoS"},
+// A seat is a part in the drill that somebody has to play, so that every cell of a
+// device is populated, whether or not the scenario names a party for it.
+type seat struct {
+	role  policy.RemotePartyRole
+	id    string // of the party that plays it if the scenario names none
+	name  string
+	owner string // of its token; empty: the party's id
+	needs []purpose
 }
 
-// makeParties gives every party its first credentials, issued by the CA.
+var seats = []seat{
+	{policy.RoleSupplier, "supplier", "Exercise Supplier A", "", []purpose{purposeSigning, purposeAgreement, purposePrepayment}},
+	{policy.RoleNetworkOperator, "network operator", "Exercise Networks B", "", []purpose{purposeSigning, purposeAgreement}},
+	{policy.RoleAccessControlBroker, partyBroker, "Exercise Access Control Broker", ownerBroker, []purpose{purposeSigning, purposeAgreement}},
+	{policy.RoleTransitionalCoS, partyTransCoS, "Exercise Change of Supplier", ownerTransCoS, []purpose{purposeSigning}},
+	{policy.RoleWANProvider, partyWAN, "Exercise WAN Provider", ownerWAN, []purpose{purposeSigning}},
+}
+
+// makeParties gives every party its first credentials, issued by the CA. The
+// Recovery key's certificate comes from the ceremony.
 func (w *World) makeParties(ctx context.Context) error {
-	for _, s := range standing {
-		p := &party{id: s.ID, name: s.Name, counter: firstCounter}
-		for _, named := range w.cfg.Scenario.Parties {
-			if named.Role == s.Role {
-				p.id, p.name = named.ID, named.Name
+	for _, s := range seats {
+		first, err := policy.ParseEntityID(entities[s.role])
+		if err != nil {
+			return err
+		}
+		for i, named := range players(w.cfg.Scenario.Parties, s) {
+			p := &party{id: named.ID, name: named.Name, entity: first, role: s.role, owner: s.owner, needs: s.needs, counter: firstCounter}
+			p.entity[len(p.entity)-1] += byte(i)
+			if p.owner == "" {
+				p.owner = p.id
+			}
+			p.traffic.limit = noLimit
+			w.parties = append(w.parties, p)
+			if err := w.certify(ctx, p, "first certificates of "+p.name); err != nil {
+				return err
 			}
 		}
-		var err error
-		if p.role, err = policy.ParseRole(s.Role); err != nil {
-			return err
-		}
-		if p.entity, err = policy.ParseEntityID(entities[p.role]); err != nil {
-			return err
-		}
-		switch p.role {
-		case policy.RoleSupplier:
-			p.owner, p.needs = p.id, []purpose{purposeSigning, purposeAgreement, purposePrepayment}
-		case policy.RoleAccessControlBroker:
-			p.owner, p.needs = ownerBroker, []purpose{purposeSigning, purposeAgreement}
-		case policy.RoleTransitionalCoS:
-			p.needs = []purpose{purposeSigning}
-		default:
-			p.needs = []purpose{purposeSigning, purposeAgreement}
-		}
-		w.parties = append(w.parties, p)
-		if err := w.certify(ctx, p, "first certificates of "+p.name); err != nil {
-			return err
+	}
+	certificate := w.authority.made[recoveryName]
+	entity, _ := certificate.EntityID()
+	recovery := &party{id: partyRecovery, name: "DCC with the Recovery key", entity: entity, role: policy.RoleRecovery, traffic: traffic{limit: noLimit}}
+	recovery.generations = []map[purpose]*credential{{
+		purposeSigning: {purpose: purposeSigning, owner: recovery, certificate: certificate, file: "certs/" + recoveryName + ".pem"},
+	}}
+	w.parties = append(w.parties, recovery)
+	w.broker = &broker{party: w.partyOf(policy.RoleAccessControlBroker), secrets: map[secretOf][]byte{}}
+	return nil
+}
+
+// players are the parties of the scenario that have a seat's role, or the one that
+// stands in for them.
+func players(named []scenario.Party, s seat) []scenario.Party {
+	var out []scenario.Party
+	for _, p := range named {
+		if p.Role == s.role.String() {
+			out = append(out, p)
 		}
 	}
-	w.broker = &broker{party: w.partyOf(policy.RoleAccessControlBroker), secrets: map[int][]byte{}}
-	return nil
+	if out == nil {
+		out = []scenario.Party{{ID: s.id, Name: s.name}}
+	}
+	return out
 }
 
 // party finds a party by the scenario's name for it.
@@ -142,17 +170,18 @@ func (w *World) party(id string) (*party, error) {
 	return nil, fmt.Errorf("there is no party %q whose keys stand on devices", id)
 }
 
-// replaceable is party for the verbs that work on a supplier's cells. The drills
-// shipped lose a supplier's keys; those of other roles stand on devices and are
-// never replaced.
-func (w *World) replaceable(id string) (*party, error) {
-	p, err := w.party(id)
-	if err == nil && p.role != policy.RoleSupplier {
-		return nil, refuse("%s is a %s: this world replaces, takes and reads the keys of a supplier only", p.name, p.role)
+// partiesOf are the parties of a role, in the order of the scenario.
+func (w *World) partiesOf(role policy.RemotePartyRole) []*party {
+	var out []*party
+	for _, p := range w.parties {
+		if p.role == role {
+			out = append(out, p)
+		}
 	}
-	return p, err
+	return out
 }
 
+// partyOf is the first party of a role.
 func (w *World) partyOf(role policy.RemotePartyRole) *party {
 	for _, p := range w.parties {
 		if p.role == role {
@@ -175,6 +204,7 @@ func (w *World) certify(ctx context.Context, p *party, note string) error {
 		if c.certificate, err = w.authority.issue(ctx, request, p.name); err != nil {
 			return fmt.Errorf("certifying the %s key of %s: %w", use, p.name, err)
 		}
+		c.owner, c.generation = p, generation-1
 		set[use] = c
 	}
 	for _, use := range p.needs {

@@ -12,62 +12,76 @@ import (
 // prepare makes the octets of each command: asks the broker, takes a counter,
 // signs, adds the MAC.
 func (w *World) prepare(ctx context.Context, all []*exchange) error {
-	path := [][]byte{w.authority.made["issuing-oca"].Raw}
-	commands := map[*campaign]*gbcs.UpdateSecurityCredentials{}
 	for _, x := range all {
 		c := x.campaign
-		if c.certificate != nil {
-			if why := w.broker.refuses(w.authority, c.party, c.certificate); why != "" {
+		x.plan = w.planFor(c, x.device)
+		if !withoutMAC(c.mode) {
+			if why := w.broker.refuses(w.authority, c.party, x.plan.signedUnder()); why != "" {
 				x.outcome, x.reason, x.because = outcomeBroker, why, why
 				continue
 			}
 		}
-		if commands[c] == nil {
-			commands[c] = c.command(path)
+		if x.counter = x.attempt.counter; !x.released {
+			x.counter = c.take()
 		}
-		x.counter = c.take()
 		x.ref = fmt.Sprintf("%s/%d/%d", c.name, x.device, x.counter)
+		if !withoutMAC(c.mode) && w.keepBack(x) {
+			continue
+		}
 	}
 	var sealed []*exchange
 	for _, x := range all {
 		if x.outcome != "" {
 			continue
 		}
-		if x.campaign.signer == nil {
+		if x.campaign.guard != "" {
 			// One by one: each use is in the journal before the token is asked.
-			if err := w.signWithRecovery(ctx, x, commands[x.campaign]); err != nil {
+			if err := w.signWithRecovery(ctx, x); err != nil {
 				return err
 			}
 			continue
 		}
 		sealed = append(sealed, x)
 	}
-	inParallel(len(sealed), func(i int) {
-		x := sealed[i]
-		m := w.message(x, commands[x.campaign])
-		x.err = m.SignWith(x.campaign.signer(ctx))
-		var z []byte
-		if x.err == nil {
-			z, x.err = w.broker.secret(w, x.device)
-		}
-		if x.err == nil {
-			x.err = m.AddMAC(z)
-		}
-		if x.err == nil {
-			x.octets, x.err = m.Encode()
-		}
-	})
+	inParallel(len(sealed), func(i int) { sealed[i].err = w.protect(ctx, sealed[i]) })
 	for _, x := range sealed {
 		if x.err != nil {
 			return fmt.Errorf("making a command for device %v: %w", w.fleet.Device(x.device).ID, x.err)
+		}
+		if w.copied != nil && x.plan.signer == w.copied {
+			if err := w.noteCopyUse(x); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
+// protect signs a command and adds its MAC, as its plan says.
+func (w *World) protect(ctx context.Context, x *exchange) error {
+	m := w.message(x)
+	if x.plan.signer != nil {
+		if err := m.SignWith(x.plan.signer.signer(ctx)); err != nil {
+			return err
+		}
+	}
+	if x.plan.seal != nil {
+		z, err := w.broker.secretWith(w, x.plan.seal, x.device)
+		if err != nil {
+			return err
+		}
+		if err := m.AddMAC(z); err != nil {
+			return err
+		}
+	}
+	var err error
+	x.octets, err = m.Encode()
+	return err
+}
+
 // message is an exchange's command without protection.
-func (w *World) message(x *exchange, command *gbcs.UpdateSecurityCredentials) *gbcs.Message {
-	u := *command
+func (w *World) message(x *exchange) *gbcs.Message {
+	u := x.plan.update
 	u.SeqNumber = x.counter
 	x.campaign.floors(&u)
 	return gbcs.NewCommand(gbcs.GroupingHeader{
@@ -77,7 +91,7 @@ func (w *World) message(x *exchange, command *gbcs.UpdateSecurityCredentials) *g
 
 // signWithRecovery signs a command through the custodians' session. The use is
 // in the journal, with its decision, before the token is asked.
-func (w *World) signWithRecovery(ctx context.Context, x *exchange, command *gbcs.UpdateSecurityCredentials) error {
+func (w *World) signWithRecovery(ctx context.Context, x *exchange) error {
 	cu := w.custody
 	// Everything that the session would refuse is looked at first: a use that is in
 	// the journal and was refused would be told and never made.
@@ -91,7 +105,7 @@ func (w *World) signWithRecovery(ctx context.Context, x *exchange, command *gbcs
 		x.outcome, x.because = outcomeUnsigned, x.reason
 		return nil
 	}
-	m := w.message(x, command)
+	m := w.message(x)
 	unsigned, err := m.ToBeSigned()
 	if err != nil {
 		return err

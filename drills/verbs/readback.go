@@ -23,21 +23,24 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 	if err := w.window(ctx, at); err != nil {
 		return err
 	}
-	p, err := w.replaceable(a.Object)
+	p, err := w.party(a.Object)
 	if err != nil {
 		return err
 	}
 	w.readBacks++
 	name := fmt.Sprintf("read-back %d", w.readBacks)
-	body := ReadBack{When: journal.FormatAt(at), Holding: map[string]int{}}
+	body := ReadBack{When: journal.FormatAt(at), Party: p.name, Holding: map[string]int{}}
+	w.subject(p)
+	asked := w.withCells(p)
 	var commands []fleet.Command
-	for _, index := range spread(w.fleet.Len(), a.Number(paramSample)) {
+	for _, chosen := range spread(len(asked), a.Number(paramSample)) {
+		index := asked[chosen]
 		if w.fleet.Device(index).Reach() != fleet.Reachable {
 			continue // a sample that has to be here now
 		}
 		m := gbcs.NewCommand(gbcs.GroupingHeader{
 			Counter: w.broker.party.next(), Originator: w.broker.party.entity, Recipient: w.fleet.Device(index).ID,
-		}, &gbcs.ReadCredentials{AuthorisingCell: fleet.CellBrokerAgreement, Roles: []policy.RemotePartyRole{policy.RoleSupplier}})
+		}, &gbcs.ReadCredentials{AuthorisingCell: fleet.CellBrokerAgreement, Roles: []policy.RemotePartyRole{p.role}})
 		z, err := w.broker.secret(w, index)
 		if err != nil {
 			return err
@@ -72,9 +75,9 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 			return err
 		}
 		body.Answered++
-		body.Holding[w.holder(p, said[fleet.CellSupplierSigning])]++
-		for _, cell := range supplierCells {
-			if held, _ := d.Device.Cell(cell); held.KeyID != said[cell] {
+		body.Holding[w.holder(p, said[chiefCell(p.role)])]++
+		for _, cell := range cellsOf(p.role) {
+			if held, has := d.Device.Cell(cell); has && held.KeyID != said[cell] {
 				body.Differ++
 			}
 		}
@@ -132,23 +135,58 @@ func (w *World) keepReadBack(at time.Duration, name string, d *fleet.Delivery) e
 	return w.keepDevice(d.Device.Index)
 }
 
-// holder says in words whose key this is.
-func (w *World) holder(p *party, key policy.KeyID) string {
-	switch {
-	case w.attacker != nil && key == w.attacker.set[purposeSigning].keyID():
-		return "an unknown key in the supplier's name"
-	case key == w.broker.party.current()[purposeSigning].keyID():
-		return "the Access Control Broker's key"
+// withCells are the devices that have a party's cells: its own, those of others of
+// its role, and any that hold a wrong certificate.
+func (w *World) withCells(p *party) []int {
+	var devices []int
+	for _, r := range w.rows() {
+		if r.KeyID(chiefCell(p.role)) != (policy.KeyID{}) {
+			devices = append(devices, r.Index)
+		}
 	}
-	for i, set := range p.generations {
-		if key == set[purposeSigning].keyID() {
-			if i == 0 {
-				return "the supplier's first key"
+	return devices
+}
+
+// holder says in words whose key a party's chief cell holds.
+func (w *World) holder(p *party, key policy.KeyID) string {
+	cell := chiefCell(p.role)
+	if w.intruders(cell, key) {
+		return fmt.Sprintf("an unknown key in the %s's name", roleWords(p.role))
+	}
+	for _, other := range w.parties {
+		for i, set := range other.generations {
+			if c := credentialFor(set, cell); c == nil || c.keyID() != key {
+				continue
 			}
-			return "the supplier's new key"
+			switch {
+			case other == w.broker.party && other != p:
+				return "the Access Control Broker's key"
+			case other != p:
+				return "the key of " + other.name
+			case i == 0:
+				return fmt.Sprintf("the %s's first key", roleWords(p.role))
+			}
+			return fmt.Sprintf("the %s's new key", roleWords(p.role))
 		}
 	}
 	return "another key"
+}
+
+// roleWords names a role for people.
+func roleWords(role policy.RemotePartyRole) string {
+	switch role {
+	case policy.RoleNetworkOperator:
+		return "network operator"
+	case policy.RoleAccessControlBroker:
+		return "Access Control Broker"
+	case policy.RoleTransitionalCoS:
+		return "change of supplier party"
+	case policy.RoleWANProvider:
+		return "WAN provider"
+	case policy.RoleRecovery:
+		return "recovery party"
+	}
+	return role.String()
 }
 
 // spread chooses n of all indexes, evenly and always the same.

@@ -139,7 +139,8 @@ type ReadBack struct {
 	When     string         `json:"when"`
 	Sample   int            `json:"sample"`
 	Answered int            `json:"answered"`
-	Holding  map[string]int `json:"holding"` // whose key the supplier's signing cell holds
+	Party    string         `json:"party"`
+	Holding  map[string]int `json:"holding"` // whose key the party's cell holds
 	Messages int            `json:"messages"`
 	Root     string         `json:"root"`
 	Differ   int            `json:"differ"` // answers that are not what the devices hold
@@ -147,9 +148,11 @@ type ReadBack struct {
 
 // Checkpoint is a progress file written at a point of the drill.
 type Checkpoint struct {
-	File   string         `json:"file"`
-	SHA256 string         `json:"sha256"`
-	Counts map[string]int `json:"counts"`
+	File    string         `json:"file"`
+	SHA256  string         `json:"sha256"`
+	Party   string         `json:"party"`
+	Columns string         `json:"columns"` // what the columns rest on
+	Counts  map[string]int `json:"counts"`
 }
 
 // merkleRoot is the RFC 6962 tree hash over messages.

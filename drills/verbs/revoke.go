@@ -18,23 +18,47 @@ func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) e
 	if err != nil {
 		return err
 	}
-	var set map[purpose]*credential
-	var p *party
-	by := "DCC service desk (exercise)"
 	if a.Object == intruderCertificates {
-		if w.attacker == nil {
+		if len(w.attackers) == 0 {
 			return refuse("nobody but their owners has certificates in this drill")
 		}
-		p, set = w.attacker.party, w.attacker.set
-	} else {
-		if p, err = w.replaceable(strings.TrimSuffix(a.Object, oldCertificates)); err != nil {
-			return err
+		for _, thief := range w.attackers {
+			if err := w.withdraw(ctx, at, thief.victim, []map[purpose]*credential{thief.set}, reason, "DCC service desk (exercise)"); err != nil {
+				return err
+			}
 		}
-		set, by = p.generations[0], p.name
+		return w.publish(ctx, at, "issuing-oca")
 	}
+	p, err := w.party(strings.TrimSuffix(a.Object, oldCertificates))
+	if err != nil {
+		return err
+	}
+	if d := w.deferrals[p]; d != nil {
+		return refuse("the PMA has put off the revocation of the certificates of %s until %s: %s", p.name, journal.FormatAt(d.until), d.reason)
+	}
+	w.subject(p)
+	if err := w.withdraw(ctx, at, p, w.oldSets(p), reason, p.name); err != nil {
+		return err
+	}
+	return w.publish(ctx, at, "issuing-oca")
+}
+
+// oldSets are the certificates of a party that others took the place of, or its
+// first if nothing did yet.
+func (w *World) oldSets(p *party) []map[purpose]*credential {
+	return p.generations[:max(1, len(p.generations)-1)]
+}
+
+// withdraw has the CA revoke sets of certificates of a party, all or none of them.
+// Those that are on the list already stay there.
+func (w *World) withdraw(ctx context.Context, at time.Duration, p *party, sets []map[purpose]*credential, reason policy.Reason, by string) error {
 	var wanted []revocation.Revoke
-	for _, use := range p.needs {
-		wanted = append(wanted, revocation.Revoke{Serial: set[use].certificate.Serial, Reason: reason, By: by})
+	for _, set := range sets {
+		for _, use := range p.needs {
+			if c := set[use].certificate; len(sets) == 1 || !w.authority.revoked(c.Serial) {
+				wanted = append(wanted, revocation.Revoke{Serial: c.Serial, Reason: reason, By: by})
+			}
+		}
 	}
 	done, err := w.authority.register.RevokeAll(ctx, wanted)
 	if err != nil {
@@ -48,5 +72,5 @@ func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) e
 			return err
 		}
 	}
-	return w.publish(ctx, at, "issuing-oca")
+	return nil
 }

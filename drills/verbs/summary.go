@@ -9,13 +9,12 @@ import (
 
 	"smki.example/drills/fleet"
 	"smki.example/drills/journal"
-	"smki.example/policy"
 )
 
 // Figures are what a drill came to, counted. They stand in the outcome entry of
 // the journal and in summary.json; times are scenario time.
 type Figures struct {
-	Party       string         `json:"party"`
+	Party       string         `json:"party"`       // the first one that the drill was about
 	Compromised string         `json:"compromised"` // which key, in words
 	Devices     int            `json:"devices"`
 	Premises    int            `json:"premises"`
@@ -26,6 +25,10 @@ type Figures struct {
 	TakenMost   int            `json:"out_of_hands_at_most"`
 	TakenMostAt string         `json:"out_of_hands_at"`
 	Misuse      string         `json:"misuse"`
+	Parties     []PartyFigures `json:"parties"` // each party whose keys the drill was about
+	Quarantined int            `json:"quarantined"`
+	Deleted     int            `json:"deleted_in_quarantine"`
+	Files       int            `json:"files_exchanged"`
 
 	Methods  []string       `json:"methods"` // that sent something, in order
 	Recovery Times          `json:"recovery"`
@@ -54,6 +57,22 @@ type Figures struct {
 	RefusedSteps []string          `json:"refused_steps"`
 	Assumptions  []fleet.Setting   `json:"assumptions"`
 	Sample       map[string]string `json:"sample"` // what of these figures is invented, and which
+}
+
+// PartyFigures are what became of one party's devices.
+type PartyFigures struct {
+	Party        string         `json:"party"`
+	Role         string         `json:"role"`
+	Devices      int            `json:"devices"` // Relevant Devices: their cells held its certificates
+	Reachable    int            `json:"reachable"`
+	WrongHolders int            `json:"wrong_holders"` // registered to it, with somebody else's certificate in the cell
+	Ends         map[string]int `json:"ends"`
+	Recovery     Times          `json:"recovery"`
+	Certificates int            `json:"certificates"` // of its keys that were lost or replaced
+	Revoked      int            `json:"certificates_revoked"`
+	Threshold    int            `json:"threshold_per_hour"` // -1: no limit
+	Quarantined  int            `json:"quarantined"`
+	InQuarantine int            `json:"in_quarantine"`
 }
 
 // Times tell how long it took devices to come to the supplier's new keys, from
@@ -93,11 +112,9 @@ func (w *World) Summary(context.Context) (map[string]any, error) {
 }
 
 func (w *World) figures() Figures {
-	p, rows := w.supplier(), w.rows()
-	ends := w.ends(p)
-	for _, s := range statuses {
-		ends[s] += 0
-	}
+	p := w.about()[0]
+	rows := w.relevant(p)
+	ends := w.allEnds(p)
 	f := Figures{
 		Party: p.name, Compromised: w.compromised(p), Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
 		Reachable: len(rows.Reachable()), Ends: ends, Taken: w.takenEver(), TakenMost: w.harm.peak, TakenMostAt: journal.FormatAt(w.harm.peakAt),
@@ -122,10 +139,18 @@ func (w *World) figures() Figures {
 			f.RevokedAt = journal.FormatAt(list.ThisUpdate.Sub(w.clock.epoch).Truncate(time.Second))
 		}
 	}
-	if w.attacker != nil {
+	if len(w.attackers) > 0 {
 		f.Misuse = fmt.Sprintf("an intruder's key stood on %d devices", f.Taken)
 	}
-	f.Recovery = w.recoveryTimes()
+	f.Recovery = w.recoveryTimes(p)
+	for _, about := range w.about() {
+		f.Parties = append(f.Parties, w.partyFigures(about))
+	}
+	for _, any := range w.parties {
+		f.Quarantined += any.traffic.ever
+		f.Deleted += any.traffic.deleted
+	}
+	f.Files = w.files
 	scale := ""
 	if w.cfg.Devices != w.cfg.Scenario.Estate.Devices {
 		scale = fmt.Sprintf(", scaled from %d devices to %d", w.cfg.Scenario.Estate.Devices, w.cfg.Devices)
@@ -166,19 +191,45 @@ func (c *campaign) done() CampaignDone {
 	return d
 }
 
-// recoveryTimes are over the campaigns that put the supplier's own keys in.
-func (w *World) recoveryTimes() Times {
+// allEnds counts a party's devices by every end there is.
+func (w *World) allEnds(p *party) map[string]int {
+	ends := w.ends(p)
+	for _, s := range statuses {
+		ends[s] += 0
+	}
+	return ends
+}
+
+func (w *World) partyFigures(p *party) PartyFigures {
+	relevant := w.relevant(p)
+	f := PartyFigures{
+		Party: p.name, Role: p.role.String(), Devices: len(relevant), Reachable: len(relevant.Reachable()), WrongHolders: len(w.wrongHolders(p)),
+		Ends: w.allEnds(p), Recovery: w.recoveryTimes(p), Threshold: p.traffic.limit, Quarantined: p.traffic.ever, InQuarantine: len(p.traffic.held),
+	}
+	for _, set := range w.oldSets(p) {
+		for _, c := range set {
+			f.Certificates++
+			if w.authority.revoked(c.certificate.Serial) {
+				f.Revoked++
+			}
+		}
+	}
+	return f
+}
+
+// recoveryTimes are over the campaigns that put a party's own keys in, or those of
+// the party that took its place.
+func (w *World) recoveryTimes(p *party) Times {
 	var at []time.Duration
 	began := time.Duration(-1)
-	want := target(w.supplier().current())
 	for _, c := range w.campaigns {
-		if c.attack || c.sent == 0 {
+		if c.attack || c.sent == 0 || c.about != p {
 			continue
 		}
 		if began < 0 || c.began < began {
 			began = c.began
 		}
-		if target(c.set)[fleet.CellSupplierSigning] == want[fleet.CellSupplierSigning] {
+		if c.final {
 			at = append(at, c.recoveredAt...)
 		}
 	}
@@ -233,8 +284,5 @@ func (w *World) prepaymentShare() float64 {
 	}
 	return defaultPrepayment
 }
-
-// supplier is the party that the drill is about.
-func (w *World) supplier() *party { return w.partyOf(policy.RoleSupplier) }
 
 func round(f float64) float64 { return float64(int(f*10+0.5)) / 10 }

@@ -15,12 +15,17 @@ import (
 // refuses any other before it logs in.
 const exerciseLabel = "EXERCISE"
 
+// longestLabel is how many octets a token label may have (PKCS#11 2.40).
+const longestLabel = 32
+
 // The owners of tokens beside the scenario's parties.
 const (
 	ownerCA          = "ca"
 	ownerRecovery    = "recovery"
 	ownerContingency = "contingency"
 	ownerBroker      = "broker"
+	ownerTransCoS    = "transcos"
+	ownerWAN         = "wan provider"
 )
 
 // tokens are the drill's tokens by owner. One owner's PIN opens no other's keys.
@@ -36,11 +41,15 @@ func makeTokens(ctx context.Context, dir string, parties []scenario.Party) (toke
 	t := tokens{made: map[string]*softhsm.Token{}, open: map[string]*hsm.Token{}}
 	labels := map[string]string{
 		ownerCA: "EXERCISE CA", ownerRecovery: "EXERCISE Recovery", ownerContingency: "EXERCISE Contingency", ownerBroker: "EXERCISE Access Control Broker",
+		ownerTransCoS: "EXERCISE Change of Supplier", ownerWAN: "EXERCISE WAN Provider",
 	}
-	order := []string{ownerCA, ownerRecovery, ownerContingency, ownerBroker}
-	for _, p := range parties {
-		if p.Role == "supplier" {
-			labels[p.ID] = "EXERCISE " + p.ID
+	order := []string{ownerCA, ownerRecovery, ownerContingency, ownerBroker, ownerTransCoS, ownerWAN}
+	for _, s := range seats {
+		if s.owner != "" {
+			continue
+		}
+		for _, p := range players(parties, s) {
+			labels[p.ID] = ("EXERCISE " + p.ID)[:min(len("EXERCISE "+p.ID), longestLabel)]
 			order = append(order, p.ID)
 		}
 	}

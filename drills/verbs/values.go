@@ -2,11 +2,11 @@ package verbs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"smki.example/drills/fleet"
 	"smki.example/drills/scenario"
-	"smki.example/policy"
 )
 
 // Names gives conditions their values. They work out their figures when asked.
@@ -40,6 +40,32 @@ func (w *World) Names() map[string]any {
 			}
 			return p.frozen, nil
 		}),
+		"quarantine": scenario.Func(func(args []any) (any, error) {
+			p, err := w.party(args[0].(string))
+			if err != nil {
+				return nil, err
+			}
+			return figures{typeQuarantine, map[string]any{"count": len(p.traffic.held), "ever": p.traffic.ever, "deleted": p.traffic.deleted}}, nil
+		}),
+		"threshold": scenario.Func(func(args []any) (any, error) {
+			p, err := w.party(args[0].(string))
+			if err != nil {
+				return nil, err
+			}
+			return int64(p.traffic.limit), nil
+		}),
+		"deferred": scenario.Func(func(args []any) (any, error) {
+			p, err := w.party(args[0].(string))
+			return err == nil && w.deferrals[p] != nil, err
+		}),
+		"attacked": scenario.Func(func(args []any) (any, error) {
+			p, err := w.party(args[0].(string))
+			if err != nil {
+				return nil, err
+			}
+			thief := w.attackerOn(p)
+			return thief != nil && thief.work.running(), nil
+		}),
 		"alerts": scenario.Func(func(args []any) (any, error) { return w.alerts[args[0].(string)], nil }),
 	}
 }
@@ -53,13 +79,14 @@ func (w *World) revokedCount() int {
 
 // work adds up the campaigns that replace a party's keys.
 func (w *World) work(id string) (any, error) {
-	if _, err := w.replaceable(id); err != nil {
+	p, err := w.party(id)
+	if err != nil {
 		return nil, err
 	}
-	running, sent, refused, stopped := false, 0, 0, 0
+	running, sent, refused, stopped, waiting, quarantined := false, 0, 0, 0, 0, 0
 	last := map[int]outcome{}
 	for _, c := range w.campaigns {
-		if c.attack {
+		if c.attack || c.about != p {
 			continue
 		}
 		running = running || c.running()
@@ -74,9 +101,15 @@ func (w *World) work(id string) (any, error) {
 			refused++
 		case outcomeBroker:
 			stopped++
+		case outcomeKept:
+			waiting++
+		case outcomeHeld:
+			quarantined++
 		}
 	}
-	return figures{typeWork, map[string]any{"running": running, "sent": sent, "refused": refused, "stopped": stopped}}, nil
+	return figures{typeWork, map[string]any{
+		"running": running, "sent": sent, "refused": refused, "stopped": stopped, "waiting": waiting, "quarantined": quarantined,
+	}}, nil
 }
 
 // figures is an object of plain fields.
@@ -142,11 +175,13 @@ func (d devices) Get(field string) (any, error) {
 
 // Call implements [scenario.Object].
 func (d devices) Call(method string, args []any) (any, error) {
-	look := d.w.replaceable
-	if method == "holding" {
-		look = d.w.party
+	switch method {
+	case "kind":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return strings.EqualFold(r.Type.String(), args[0].(string)) })), nil
+	case "region":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return r.Region.String() == args[0].(string) })), nil
 	}
-	p, err := look(args[0].(string))
+	p, err := d.w.party(args[0].(string))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +190,12 @@ func (d devices) Call(method string, args []any) (any, error) {
 	}
 	switch method {
 	case "holding":
-		return d.narrow(d.of.Meeting(d.w.cellsOf(p))), nil
+		newest := fill(p.role, p.current())
+		return d.narrow(d.of.Where(newest.met)), nil
+	case "of":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return d.w.wasHomeOf(p, r) })), nil
+	case "wrong":
+		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return d.w.isWrongHolder(p, r) })), nil
 	case "recovered":
 		return d.narrow(keep(statusRecovered)), nil
 	case "partly":
@@ -168,20 +208,6 @@ func (d devices) Call(method string, args []any) (any, error) {
 		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return d.w.inHands(p, r) })), nil
 	}
 	return nil, fmt.Errorf("a set of devices has no %s", method)
-}
-
-// cellsOf is what a party's cells hold if they hold its newest keys.
-func (w *World) cellsOf(p *party) fleet.Target {
-	switch p.role {
-	case policy.RoleSupplier:
-		return target(p.current())
-	case policy.RoleNetworkOperator:
-		return fleet.Target{
-			fleet.CellOperatorSigning:   p.current()[purposeSigning].keyID(),
-			fleet.CellOperatorAgreement: p.current()[purposeAgreement].keyID(),
-		}
-	}
-	return fleet.Target{}
 }
 
 // changed is a set of devices on which something changed.

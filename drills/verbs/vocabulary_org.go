@@ -87,11 +87,11 @@ func orgVerbs() []scenario.Verb {
 			Object: scenario.Param{Name: "whose", Kind: scenario.Phrase, Values: []string{"{party}"}, Says: "the party whose keys it is about"},
 			Params: []scenario.Param{
 				{Name: paramBy, Kind: scenario.Choice, Values: []string{method1, method2, method3}, Says: "the method of the Recovery Procedure"},
-				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Default: amongAll, Says: "which of the devices: all, those whose cell holds neither the party's key nor the broker's (taken), or one region"},
+				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Says: "which of the devices, all if it is absent: those whose cell holds neither the party's key nor the broker's (taken), or one region"},
 				{Name: paramTo, Kind: scenario.PartyID, Says: "whose certificates go in, if not the party's own new ones: a Supplier of Last Resort"},
-				{Name: paramKeys, Kind: scenario.Choice, Values: []string{keysStanding, keysFresh}, Default: keysStanding, Says: "whether certificates that an earlier step of this drill had made go in, or ones that are made now"},
+				{Name: paramKeys, Kind: scenario.Choice, Values: []string{keysStanding, keysFresh}, Says: "whether certificates that an earlier step of this drill had made go in, as they do if it is absent, or ones that are made now"},
 				{Name: paramEffect, Kind: scenario.Time, Says: "when devices are to act on the command, which they keep until then (future dated)"},
-				{Name: paramCancel, Kind: scenario.Flag, Default: "false", Says: "has each device drop the command that it keeps, instead"},
+				{Name: paramCancel, Kind: scenario.Flag, Says: "has each device drop the command that it keeps, instead"},
 			},
 		},
 		{
@@ -105,7 +105,7 @@ func orgVerbs() []scenario.Verb {
 			Object: party,
 			Params: []scenario.Param{
 				{Name: paramTo, Kind: scenario.PartyID, Required: true, Says: "the new supplier"},
-				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Default: amongAll, Says: "which of the devices"},
+				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Says: "which of the devices, all if it is absent"},
 			},
 		},
 		{
@@ -152,7 +152,7 @@ func orgVerbs() []scenario.Verb {
 		},
 		{
 			Name:   verbDefer,
-			Says:   "has the PMA put off the revocation of a party's old certificates (MP134A): until the time is over the CA refuses to revoke them; then it revokes them.",
+			Says:   "has the PMA put off the revocation of a party's old certificates (MP134A): until the time is over no request to revoke them is carried out; then the CA revokes them.",
 			Object: party,
 			Params: []scenario.Param{
 				{Name: paramFor, Kind: scenario.Duration, Required: true, Says: "how long"},
@@ -200,7 +200,7 @@ func orgTypes() []scenario.Type {
 func orgMethods() []scenario.Function {
 	return []scenario.Function{
 		{Name: "of", Params: partyParam(), Result: typeDevices, Says: "those that were the party's at the start: their cells held its certificates"},
-		{Name: "type", Params: []scenario.Param{{Name: "type", Kind: scenario.Choice, Values: deviceTypes()}}, Result: typeDevices, Says: "those of one type"},
+		{Name: "kind", Params: []scenario.Param{{Name: "kind", Kind: scenario.Choice, Values: deviceTypes()}}, Result: typeDevices, Says: "those of one type"},
 		{Name: "region", Params: []scenario.Param{{Name: "region", Kind: scenario.Choice, Values: amongWords()[2:]}}, Result: typeDevices, Says: "those of one region"},
 		{Name: "wrong", Params: partyParam(), Result: typeDevices, Says: "those that the party is responsible for by registration, and that held another party's certificates at the start"},
 	}

@@ -88,16 +88,22 @@ type World struct {
 	parties   []*party // in the order in which they were made
 	broker    *broker
 	fleet     *fleet.Fleet
-	attacker  *attacker
+	attackers []*attacker
+	scope     scope
+	copied    *credential // an intruder's copy of the Recovery key, in a drill that has one
+	subjects  []*party    // whose keys the drill turned out to be about, in order
 
 	campaigns []*campaign
 	onTheWay  map[string]*exchange // to late devices, by reference
+	kept      map[int][]*exchange  // future dated commands that devices keep, by device
 	alerts    map[string]int       // codes that devices reported
 	pending   []pendingAct         // what the world will do by itself besides campaigns
 	counters  watch                // counters of the devices as last seen
 	harm      harm
 	readBacks int
 	reports   int
+	files     int // exchanged, for the numbers in their names
+	deferrals map[*party]*deferral
 	refusals  []string // verbs that the rules refused, for the summary
 	differ    int      // cells that are not what a device said when it was asked
 	issued    int      // organisation certificates since 0:00
@@ -106,6 +112,7 @@ type World struct {
 	unaccounted int           // signatures of CA keys without an intent; set by Closing
 	before      []pendingNote // for the journal, once it has begun
 	begun       bool
+	uncertified []int         // devices in the pack that have no certificates yet
 	broken      error // the journal could not be written when nobody could be told
 }
 
@@ -132,7 +139,7 @@ func New(ctx context.Context, cfg Config) (*World, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("making the world of a drill: %w", err)
 	}
-	w := &World{cfg: cfg, clock: &clock{epoch: cfg.Epoch.UTC()}, onTheWay: map[string]*exchange{}, alerts: map[string]int{}}
+	w := &World{cfg: cfg, clock: &clock{epoch: cfg.Epoch.UTC()}, onTheWay: map[string]*exchange{}, kept: map[int][]*exchange{}, alerts: map[string]int{}, deferrals: map[*party]*deferral{}}
 	if w.cfg.Devices == 0 {
 		w.cfg.Devices = cfg.Scenario.Estate.Devices
 	}
@@ -164,8 +171,6 @@ func (cfg *Config) check() error {
 		return errors.New("Journal is missing")
 	case cfg.Pack == "" || cfg.Scratch == "":
 		return errors.New("Pack and Scratch must name folders")
-	case cfg.Scenario.Estate.Partly > 0:
-		return errors.New("the scenario wants devices on which one cell fails (\"partly\"), and the estate has none such: take the word out")
 	case cfg.Devices < 0:
 		return fmt.Errorf("Devices is %d: want 1 or more, or 0 for the scenario's", cfg.Devices)
 	case cfg.Epoch.IsZero():
@@ -197,6 +202,10 @@ func (w *World) make(ctx context.Context) error {
 		return err
 	}
 	if err := w.makeEstate(ctx); err != nil {
+		return err
+	}
+	w.settle()
+	if err := w.copyRecovery(ctx); err != nil {
 		return err
 	}
 	if w.custody, err = w.makeCustodians(); err != nil {

@@ -263,7 +263,7 @@ func TestRecoveryNeedsADecision(t *testing.T) {
 	}
 	require.ErrorIs(t, s.decide(time.Hour, "contingency"), engine.ErrRefused, "no drill has a step for it")
 	require.ErrorIs(t, s.act(time.Hour, "hand over", "supplier"), engine.ErrRefused)
-	require.ErrorContains(t, s.act(time.Hour, "replace", "network", "by", "method 1"), "keys of a supplier only")
+	require.ErrorContains(t, s.act(time.Hour, "replace", "recovery", "by", "method 1"), "replaced by itself or by the contingency key")
 	s.rest()
 	s.holds(`key("recovery").uses == 0`, `fleet.changed.count == 0`)
 	require.Empty(t, s.closing())
