@@ -55,11 +55,18 @@ type Intent struct {
 	Entity         *policy.EntityID
 	Key            KeyHash // certificates: the subject's key
 	TBS            []byte  // the exact bytes
-	Owner          store.OwnerID
-	State          IntentState
-	Cause          string // why it was not recorded
-	CreatedAt      time.Time
-	SettledAt      time.Time // zero while open
+	// Stored is what stands in the database for TBS, where that was stored in pieces
+	// ([store.StoreJoined]). Nil: TBS itself.
+	Stored []byte
+	// Assemble joins a signature to TBS, which stands in the caller's memory for it, in
+	// the place of [policy.Assemble]. Nil but for long lists.
+	Assemble  func(signature []byte) ([]byte, error)
+	digest    *[sha256.Size]byte // of TBS, once it was asked for
+	Owner     store.OwnerID
+	State     IntentState
+	Cause     string // why it was not recorded
+	CreatedAt time.Time
+	SettledAt time.Time // zero while open
 }
 
 // A handle tells an intent from every other, also from one that is not there. The
@@ -90,9 +97,20 @@ func (in *Intent) item() intentItem {
 		it.Serial = in.Serial.String()
 	}
 	if in.TBS != nil {
-		it.TBS = digestOf(in.TBS)
+		digest := in.Digest()
+		it.TBS = hex.EncodeToString(digest[:])
 	}
 	return it
+}
+
+// Digest is the SHA-256 of TBS, which is not changed any more. It is computed once.
+// Not for several goroutines at once.
+func (in *Intent) Digest() [sha256.Size]byte {
+	if in.digest == nil {
+		digest := sha256.Sum256(in.TBS)
+		in.digest = &digest
+	}
+	return *in.digest
 }
 
 // certified is a recorded certificate's item.
@@ -220,8 +238,12 @@ func (in *Intent) row() []any {
 	if !in.SettledAt.IsZero() {
 		settled = in.SettledAt.UnixMicro()
 	}
+	tbs := in.TBS
+	if in.Stored != nil {
+		tbs = in.Stored
+	}
 	return []any{
-		in.handle[:], string(in.Kind), in.Issuer, serial, number, in.Profile, int64(in.ProfileVersion), entity, key, in.TBS,
+		in.handle[:], string(in.Kind), in.Issuer, serial, number, in.Profile, int64(in.ProfileVersion), entity, key, tbs,
 		string(in.Owner), string(in.State), in.Cause, in.CreatedAt.UnixMicro(), settled,
 	}
 }
@@ -341,17 +363,34 @@ func (i *Issuer) Intents(ctx context.Context) iter.Seq2[*Intent, error] {
 				yield(nil, fmt.Errorf("listing intents: %w", err))
 				return
 			}
-			for _, in := range page {
+			for n, in := range page {
+				if err := i.join(ctx, in); err != nil {
+					yield(nil, fmt.Errorf("listing intents: %w", err))
+					return
+				}
 				if !yield(in, nil) {
 					return
 				}
-				after = in.ID
+				after, page[n] = in.ID, nil
 			}
 			if len(page) < pageSize {
 				return
 			}
 		}
 	}
+}
+
+// join fetches the bytes of an intent that was stored in pieces: one at a time,
+// because a page of long lists would not fit into memory.
+func (i *Issuer) join(ctx context.Context, in *Intent) error {
+	if !store.IsJoined(in.TBS) {
+		return nil
+	}
+	in.Stored = in.TBS
+	return i.store.Read(ctx, func(tx store.Tx) (err error) {
+		in.TBS, err = store.Joined(ctx, tx, in.Stored)
+		return err
+	})
 }
 
 // IntentOf returns the intent of a serial number. The error wraps [ErrNotFound].

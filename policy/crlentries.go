@@ -68,6 +68,35 @@ func appendHeader(out []byte, tag byte, length int) []byte {
 	return append(append(out, tag, 0x80|byte(len(short))), short...)
 }
 
+// ListRoom is how many octets [AssembleList] needs in front of to-be-signed bytes, and
+// ListTail how many behind.
+const (
+	ListRoom = 8
+	ListTail = 128
+)
+
+// AssembleList is [Assemble] for the to-be-signed bytes of a list that was linted: it
+// does not read fifty megabytes once more, and makes no second copy of them. They
+// stand in buffer behind ListRoom octets, and the list is put around them there;
+// what it returns is a part of buffer if that has a capacity of ListTail more.
+func AssembleList(buffer, sigDER []byte) ([]byte, error) {
+	sig, err := normalSignature(sigDER)
+	if err != nil {
+		return nil, fmt.Errorf("assembling: %w", err)
+	}
+	var tail cryptobyte.Builder
+	tail.AddBytes(algorithmECDSA)
+	tail.AddASN1BitString(sig)
+	behind, err := tail.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("assembling: %w", err)
+	}
+	header := appendHeader(nil, tagSequence, len(buffer)-ListRoom+len(behind))
+	buffer = append(buffer, behind...)
+	copy(buffer[ListRoom-len(header):], header)
+	return buffer[ListRoom-len(header):], nil
+}
+
 // ReadCRLEntries hands each entry of a list, with its bytes, to f, in order. It
 // reads the one form that [TBSCRL] writes, and nothing else: strict DER, serial
 // numbers that ascend, times in whole seconds of the right type, one reason that

@@ -57,6 +57,14 @@ func TestJoinedListIsTheBuiltOne(t *testing.T) {
 		if got := slices.Concat(before, kept, behind); !slices.Equal(got, want) {
 			t.Fatalf("joined %x\nbuilt  %x", got, want)
 		}
+		signature := []byte{0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01}
+		whole, err := policy.Assemble(want, signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := policy.AssembleList(slices.Concat(make([]byte, policy.ListRoom), want), signature); err != nil || !slices.Equal(list, whole) {
+			t.Fatalf("%v: assembled %x, want %x", err, list, whole)
+		}
 		n := 0
 		err = policy.ReadCRLEntries(kept, func(der []byte, e policy.CRLEntry) error {
 			if w := sorted[n]; e.Serial != w.Serial || e.Reason != w.Reason || !e.At.Equal(w.At) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"smki.example/ca/store"
 	"smki.example/policy"
 )
 
@@ -70,6 +71,9 @@ func (a *inspection) published(ctx context.Context, r *record, f *found) error {
 	}
 	if err != nil {
 		return err
+	}
+	if row.der, err = store.Joined(ctx, a.tx, row.der); err != nil {
+		return differ(r.Seq, "%s: %v", what, err)
 	}
 	in := f.intents[said.ID]
 	if in == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"smki.example/ca/store"
 	"smki.example/policy"
 )
 
@@ -112,8 +113,10 @@ func (a *inspection) intents(ctx context.Context, ids []any) (map[int64]*intentR
 
 // listBytes are the bytes of a list's intent.
 func (a *inspection) listBytes(ctx context.Context, id int64) (tbs []byte, err error) {
-	err = a.tx.QueryRow(ctx, `SELECT tbs FROM intent WHERE id = $1`, id).Scan(&tbs)
-	return tbs, err
+	if err = a.tx.QueryRow(ctx, `SELECT tbs FROM intent WHERE id = $1`, id).Scan(&tbs); err != nil {
+		return nil, err
+	}
+	return store.Joined(ctx, a.tx, tbs)
 }
 
 // certificates reads rows by serial number, of the one table or the other.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -153,21 +154,24 @@ func (l *ListStanding) compare(ctx context.Context, tx store.Tx) error {
 	}
 	// The bytes of the whole list, too: two CAs that work alike in one second sign the
 	// same twice.
-	rows, err := tx.Query(ctx, `SELECT intent.tbs, list.der FROM intent LEFT JOIN `+l.table("crl")+` AS list ON list.intent = intent.id
-		WHERE intent.issuer = $1 AND intent.number = $2`, l.Issuer, l.Outside)
-	if err != nil {
+	var tbs, der []byte
+	err = tx.QueryRow(ctx, `SELECT intent.tbs, list.der FROM intent LEFT JOIN `+l.table("crl")+` AS list ON list.intent = intent.id
+		WHERE intent.issuer = $1 AND intent.number = $2`, l.Issuer, l.Outside).Scan(&tbs, &der)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
 		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var tbs, der []byte
-		if err := rows.Scan(&tbs, &der); err != nil {
+	default:
+		if tbs, err = store.Joined(ctx, tx, tbs); err != nil {
+			return err
+		}
+		if der, err = store.Joined(ctx, tx, der); err != nil {
 			return err
 		}
 		l.Other = !bytes.Equal(tbs, l.list.tbs) || der != nil && !bytes.Equal(der, l.list.der)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || !l.Behind() {
-		return err
+	if !l.Behind() {
+		return nil
 	}
 	return l.entries(ctx, tx)
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"smki.example/ca"
 	"smki.example/ca/audit"
@@ -69,13 +71,6 @@ func (r *Register) publish(ctx context.Context, issuer string) (*CRLRecord, erro
 	return nil, err
 }
 
-// list is a CRL that is being made.
-type list struct {
-	intent ca.Intent
-	record CRLRecord
-	covers int64 // revocations and written-off serials it was made from
-}
-
 func (r *Register) attempt(ctx context.Context, a *ca.Authority, period policy.CRLPeriod) (*CRLRecord, error) {
 	// 1. The bytes, from one state of the ledger; lints. No lock is held for it.
 	l, err := r.draw(ctx, a, period)
@@ -103,41 +98,10 @@ func (r *Register) attempt(ctx context.Context, a *ca.Authority, period policy.C
 	return r.giveUp(ctx, l, err)
 }
 
-func (r *Register) draw(ctx context.Context, a *ca.Authority, period policy.CRLPeriod) (*list, error) {
-	var entries []policy.CRLEntry
-	var number int64
-	err := r.store.Read(ctx, func(tx store.Tx) (err error) {
-		if entries, err = entriesOf(ctx, tx, a.ID()); err != nil {
-			return err
-		}
-		if err = keepsAll(ctx, tx, a.ID(), entries); err != nil {
-			return err
-		}
-		number, err = nextNumber(ctx, tx, a.ID())
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("collecting the revocations: %w", err)
-	}
-	now := r.ca.Now().Truncate(time.Second)
-	t := policy.CRLTemplate{Issuer: a.Certificate, Number: number, ThisUpdate: now, NextUpdate: now.Add(period.Valid), Entries: entries}
-	tbs, err := policy.TBSCRL(t)
-	if err != nil {
-		return nil, err
-	}
-	if err := policy.LintTBSCRL(tbs, a.Certificate); err != nil {
-		return nil, fmt.Errorf("linting the list: %w", err)
-	}
-	return &list{
-		intent: ca.Intent{Kind: ca.CRLIntent, Issuer: a.ID(), Number: number, Profile: "crl", ProfileVersion: r.env.Version, TBS: tbs},
-		record: CRLRecord{Issuer: a.ID(), Number: number, ThisUpdate: t.ThisUpdate, NextUpdate: t.NextUpdate, Entries: len(entries)},
-		covers: int64(len(entries)),
-	}, nil
-}
-
 // commitIntent is where the number is given out: the intent's row is unique by
 // issuer and number, and all numbers that were ever given out have a row.
 func (r *Register) commitIntent(ctx context.Context, l *list) error {
+	l.intent.Digest() // before others wait for the write lock
 	err := r.at("before-intent")
 	if err == nil {
 		err = r.store.Write(ctx, func(tx store.Tx) error {
@@ -150,6 +114,11 @@ func (r *Register) commitIntent(ctx context.Context, l *list) error {
 			}
 			if number != l.record.Number {
 				return errOvertaken
+			}
+			if l.long() {
+				if l.intent.Stored, err = store.StoreJoined(ctx, tx, l.shelf.pieces(l.before, l.behind)); err != nil {
+					return err
+				}
 			}
 			if err := r.ca.AddIntent(ctx, tx, &l.intent); err != nil {
 				return err
@@ -176,22 +145,51 @@ func (r *Register) sign(ctx context.Context, a *ca.Authority, l *list) error {
 	if err := r.at("signed"); err != nil {
 		return err
 	}
-	crl, err := policy.ParseCRL(der)
-	if err != nil {
+	if err := l.readBack(der, a); err != nil {
 		return fmt.Errorf("reading the list back: %w", err)
-	}
-	if err := crl.CheckSignature(a.Certificate); err != nil {
-		return err
 	}
 	l.record.DER = der
 	return nil
+}
+
+// readBack verifies the signature over the bytes that will be published. A long list
+// is not parsed as a whole once more: they are the bytes that were linted, in the same
+// memory.
+func (l *list) readBack(der []byte, a *ca.Authority) error {
+	if !l.long() {
+		crl, err := policy.ParseCRL(der)
+		if err != nil {
+			return err
+		}
+		return crl.CheckSignature(a.Certificate)
+	}
+	var whole, tbs, algorithm cryptobyte.String
+	var signature []byte
+	in := cryptobyte.String(der)
+	if !in.ReadASN1(&whole, cbasn1.SEQUENCE) || !in.Empty() || !whole.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
+		!whole.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !whole.ReadASN1BitStringAsBytes(&signature) || !whole.Empty() {
+		return errors.New("it is no CertificateList")
+	}
+	if len(tbs) != len(l.intent.TBS) || &tbs[0] != &l.intent.TBS[0] {
+		return errors.New("it is not what was to be signed")
+	}
+	return policy.VerifyTBS(a.Certificate.PublicKey, tbs, signature)
+}
+
+// headerOf is how many octets stand before the to-be-signed bytes in a list.
+func headerOf(der []byte) int {
+	if der[1] < 0x80 {
+		return 2
+	}
+	return 2 + int(der[1]&0x7f)
 }
 
 // record publishes the list, unless something it lacks was recorded since, or a
 // list with a higher number is out.
 func (r *Register) record(ctx context.Context, l *list) error {
 	ctx = context.WithoutCancel(ctx)
-	return r.store.Write(ctx, func(tx store.Tx) error {
+	digest := sha256.Sum256(l.record.DER)
+	err := r.store.Write(ctx, func(tx store.Tx) error {
 		if err := l.stillLast(ctx, tx); err != nil {
 			return err
 		}
@@ -211,14 +209,20 @@ func (r *Register) record(ctx context.Context, l *list) error {
 			return errors.New("another process has written the number off; is the lease file of this one gone?")
 		}
 		l.record.PublishedAt = l.intent.SettledAt
-		_, err = tx.Exec(ctx, `INSERT INTO crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		der := l.record.DER
+		if l.long() {
+			header, end := headerOf(der), headerOf(der)+len(l.intent.TBS)-len(l.behind)
+			if der, err = store.StoreJoined(ctx, tx, l.shelf.pieces(der[:header+len(l.before)], der[end:])); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO crl (issuer, number, intent, this_update, next_update, entries, covers, published_at, der, to_revocation, written_off)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 			l.record.Issuer, l.record.Number, l.intent.ID, l.record.ThisUpdate.UnixMicro(), l.record.NextUpdate.UnixMicro(),
-			l.record.Entries, l.covers, l.record.PublishedAt.UnixMicro(), l.record.DER)
+			l.record.Entries, l.record.Entries, l.record.PublishedAt.UnixMicro(), der, l.position.to, l.position.off)
 		if err != nil {
 			return err
 		}
-		digest := sha256.Sum256(l.record.DER)
 		_, err = audit.Append(ctx, tx, audit.Event{Kind: audit.KindCRL, At: l.record.PublishedAt, By: "revocation", Body: map[string]any{
 			"id": l.intent.ID, "issuer": l.record.Issuer, "number": l.record.Number, "entries": l.record.Entries,
 			"this_update": l.record.ThisUpdate, "next_update": l.record.NextUpdate, "sha256": hex.EncodeToString(digest[:]),
@@ -231,6 +235,10 @@ func (r *Register) record(ctx context.Context, l *list) error {
 		_, err = r.ca.Log().CheckpointIn(ctx, tx)
 		return err
 	})
+	if err == nil {
+		r.keep(l)
+	}
+	return err
 }
 
 // giveUp burns the number of a list that failed, unless it turns out to be
@@ -252,10 +260,10 @@ func (r *Register) settle(ctx context.Context, l *list, to ca.IntentState, cause
 }
 
 // stillLast returns errOvertaken if the ledger has a revocation or a written-off
-// serial that the list lacks. Both only ever grow, so that counting is enough.
+// serial that the list lacks.
 func (l *list) stillLast(ctx context.Context, tx store.Tx) error {
-	n, err := covered(ctx, tx, l.record.Issuer)
-	if err == nil && n != l.covers {
+	now, err := positionOf(ctx, tx, l.record.Issuer)
+	if err == nil && now != l.position {
 		err = errOvertaken
 	}
 	return err
@@ -268,40 +276,6 @@ func covered(ctx context.Context, tx store.Tx, issuer string) (int64, error) {
 		(SELECT COUNT(*) FROM revocation WHERE issuer = $1 AND on_crl) +
 		(SELECT COUNT(*) FROM intent WHERE issuer = $2 AND state = 'written-off' AND kind = 'certificate')`, issuer, issuer).Scan(&n)
 	return n, err
-}
-
-// entriesOf is every entry of the authority's list. Expired certificates stay on
-// it: who looks back in time needs them, and nothing is gained by forgetting.
-func entriesOf(ctx context.Context, tx store.Tx, issuer string) ([]policy.CRLEntry, error) {
-	rows, err := tx.Query(ctx, `SELECT serial, revoked_at, reason FROM revocation WHERE issuer = $1 AND on_crl ORDER BY seq`, issuer)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var entries []policy.CRLEntry
-	for rows.Next() {
-		var e policy.CRLEntry
-		var serial []byte
-		var at, reason int64
-		if err := rows.Scan(&serial, &at, &reason); err != nil {
-			return nil, err
-		}
-		copy(e.Serial[:], serial)
-		e.At, e.Reason = time.UnixMicro(at).UTC(), policy.Reason(reason)
-		entries = append(entries, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	rows.Close()
-	lost, err := ca.WrittenOff(ctx, tx, issuer)
-	if err != nil {
-		return nil, err
-	}
-	for _, in := range lost {
-		entries = append(entries, policy.CRLEntry{Serial: in.Serial, At: in.SettledAt, Reason: ca.WriteOffReason})
-	}
-	return entries, nil
 }
 
 // nextNumber is one more than any number given out, published or burned.

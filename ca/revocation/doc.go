@@ -19,6 +19,19 @@
 // Serials that package ca wrote off, because a signature may exist that nobody
 // holds, stand on the lists as revoked, with [ca.WriteOffReason].
 //
+// # Long lists
+//
+// The list of a national revocation has a million entries and differs from the one
+// before in a hundred. From some thousand entries on, a list begins from the last
+// one: its entries are kept in DER in portions, of which only those are made, and
+// stored, anew in which something is new (shelf.go). The intent and the published
+// list name the portions that they consist of; what is signed, audited, exported and
+// served are the same bytes as if the list had been built from nothing. A process
+// that has just started compares the whole ledger with the last list before it makes
+// the next; later it compares their counts each time, and the whole again every few
+// hours. In between, a list tells what the one before told, whatever was done to the
+// ledger.
+//
 // # Which lists there are
 //
 // The environment says which authorities publish a list and how often: the Issuing

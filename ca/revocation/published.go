@@ -23,13 +23,45 @@ type CRLRecord struct {
 }
 
 // Current returns the newest published list of an authority, by name or name and
-// generation. The error wraps [ca.ErrNotFound] if there is none yet.
+// generation. It is not to be changed. The error wraps [ca.ErrNotFound] if there is
+// none yet.
+//
+// A long list is read from the database once, whoever published it, and not for each
+// who asks.
 func (r *Register) Current(ctx context.Context, issuer string) (*CRLRecord, error) {
 	a, err := r.ca.Authority(issuer)
 	if err == nil {
 		issuer = a.ID()
 	}
-	return r.one(ctx, `issuer = $1 ORDER BY number DESC LIMIT 1`, "CRL of "+issuer, issuer)
+	k := r.keeps(issuer)
+	if k != nil && k.record != nil {
+		var newest int64
+		err := r.store.Read(ctx, func(tx store.Tx) error {
+			return tx.QueryRow(ctx, `SELECT COALESCE(MAX(number), 0) FROM crl WHERE issuer = $1`, issuer).Scan(&newest)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading CRL of %s: %w", issuer, err)
+		}
+		if newest == k.number {
+			return k.record, nil
+		}
+	}
+	// One reader reads it for all.
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if now := r.keeps(issuer); now != nil && now != k && now.record != nil {
+		return now.record, nil
+	}
+	rec, err := r.one(ctx, `issuer = $1 ORDER BY number DESC LIMIT 1`, "CRL of "+issuer, issuer)
+	if err == nil && rec.Entries >= longList {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		// Without a shelf, which only making the next list needs.
+		if now := r.kept[issuer]; now == nil || now.number < rec.Number {
+			r.kept[issuer] = &kept{number: rec.Number, record: rec}
+		}
+	}
+	return rec, err
 }
 
 func (r *Register) byNumber(ctx context.Context, issuer string, number int64) (*CRLRecord, error) {
@@ -86,5 +118,13 @@ func crls(ctx context.Context, tx store.Tx, where string, args ...any) ([]*CRLRe
 		rec.PublishedAt = time.UnixMicro(published).UTC()
 		recs = append(recs, &rec)
 	}
-	return recs, rows.Err()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for _, rec := range recs {
+		if rec.DER, err = store.Joined(ctx, tx, rec.DER); err != nil {
+			return nil, err
+		}
+	}
+	return recs, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"smki.example/ca"
@@ -33,6 +34,11 @@ type Register struct {
 	env   *policy.Environment
 	alarm time.Duration
 
+	mu   sync.Mutex
+	kept map[string]*kept // last lists, by authority and generation
+
+	reading sync.Mutex // held while a list is read from the database; before mu
+
 	// probe, set by tests alone, is called at each named point of a publication; an
 	// error makes that step fail there.
 	probe func(point string) error
@@ -46,7 +52,7 @@ func New(cfg Config) (*Register, error) {
 	if cfg.Alarm < 0 {
 		return nil, fmt.Errorf("opening the register of revocations: Alarm is %s; it is a time before the end of validity", cfg.Alarm)
 	}
-	return &Register{ca: cfg.Issuer, store: cfg.Issuer.Store(), env: cfg.Issuer.Environment(), alarm: cfg.Alarm}, nil
+	return &Register{ca: cfg.Issuer, store: cfg.Issuer.Store(), env: cfg.Issuer.Environment(), alarm: cfg.Alarm, kept: make(map[string]*kept)}, nil
 }
 
 // MaxRevocations is how many serials one RevokeAll takes: as much as one

@@ -65,28 +65,24 @@ func (r *Register) Due(ctx context.Context, now time.Time) ([]Standing, error) {
 func (r *Register) standing(ctx context.Context, a *ca.Authority, period policy.CRLPeriod, now time.Time) (Standing, error) {
 	s := Standing{Issuer: a.ID(), DueAt: now}
 	var this, next, begun, covers int64
-	var oldest sql.NullInt64
+	var to, off, oldest sql.NullInt64
 	err := r.store.Read(ctx, func(tx store.Tx) error {
-		all, err := covered(ctx, tx, a.ID())
-		if err != nil {
-			return err
-		}
-		s.Pending = all
-		err = tx.QueryRow(ctx, `SELECT crl.number, this_update, next_update, covers, intent.created_at
+		err := tx.QueryRow(ctx, `SELECT crl.number, this_update, next_update, covers, to_revocation, written_off, intent.created_at
 			FROM crl JOIN intent ON intent.id = crl.intent WHERE crl.issuer = $1 ORDER BY crl.number DESC LIMIT 1`, a.ID()).
-			Scan(&s.Number, &this, &next, &covers, &begun)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
+			Scan(&s.Number, &this, &next, &covers, &to, &off, &begun)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		s.Pending = all - covers
-		return tx.QueryRow(ctx, `SELECT MIN(at) FROM (
-			SELECT recorded_at AS at FROM revocation WHERE issuer = $1 AND on_crl AND recorded_at >= $2
-			UNION ALL
-			SELECT settled_at FROM intent WHERE issuer = $3 AND state = 'written-off' AND kind = 'certificate' AND settled_at >= $4) AS waiting`,
-			a.ID(), begun, a.ID(), begun).Scan(&oldest)
+		if !to.Valid || !off.Valid { // there is none, or it is from before this was kept
+			all, err := covered(ctx, tx, a.ID())
+			if s.Pending = all - covers; err != nil || s.Number == 0 {
+				return err
+			}
+			return oldestSince(ctx, tx, a.ID(), begun, &oldest)
+		}
+		// Only what is behind the list's position: a look every second must not cost more
+		// with every revocation there ever was.
+		return pendingBehind(ctx, tx, a.ID(), position{to.Int64, off.Int64}, &s.Pending, begun, &oldest)
 	})
 	if err != nil || s.Number == 0 {
 		return s, err
@@ -108,4 +104,33 @@ func (r *Register) standing(ctx context.Context, a *ca.Authority, period policy.
 		s.Alarm = fmt.Sprintf("%d revocations of %s wait for a list, the first since %s; the environment allows %s", s.Pending, s.Issuer, time.UnixMicro(oldest.Int64).UTC().Format(time.RFC3339), period.AfterRevocation)
 	}
 	return s, nil
+}
+
+// oldestSince finds when the first of what was recorded since a time was.
+func oldestSince(ctx context.Context, tx store.Tx, issuer string, begun int64, oldest *sql.NullInt64) error {
+	return tx.QueryRow(ctx, `SELECT MIN(at) FROM (
+		SELECT recorded_at AS at FROM revocation WHERE issuer = $1 AND on_crl AND recorded_at >= $2
+		UNION ALL
+		SELECT settled_at FROM intent WHERE issuer = $3 AND state = 'written-off' AND kind = 'certificate' AND settled_at >= $4) AS waiting`,
+		issuer, begun, issuer, begun).Scan(oldest)
+}
+
+// pendingBehind counts what was recorded behind a position, and finds when the first
+// of it was.
+func pendingBehind(ctx context.Context, tx store.Tx, issuer string, p position, pending *int64, begun int64, oldest *sql.NullInt64) error {
+	var lost int64
+	var lostAt sql.NullInt64
+	err := tx.QueryRow(ctx, `SELECT COUNT(*), MIN(CASE WHEN settled_at >= $1 THEN settled_at END) FROM intent
+		WHERE issuer = $2 AND state = 'written-off' AND kind = 'certificate'`, begun, issuer).Scan(&lost, &lostAt)
+	if err != nil {
+		return err
+	}
+	err = tx.QueryRow(ctx, `SELECT COUNT(*), MIN(recorded_at) FROM revocation WHERE issuer = $1 AND on_crl AND seq > $2`, issuer, p.to).Scan(pending, oldest)
+	if lost > p.off {
+		*pending += lost - p.off
+		if lostAt.Valid && (!oldest.Valid || lostAt.Int64 < oldest.Int64) {
+			*oldest = lostAt
+		}
+	}
+	return err
 }
