@@ -99,10 +99,10 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 
 	environment, devices, versions := world.Start()
 	versions["drill"] = version()
-	versions["procedure"] = fmt.Sprintf("%s/%d", d.procedure.ID, d.procedure.Version)
+	versionsOf(d.procedure, versions)
 	result, err := engine.Run(ctx, engine.Config{
 		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
-		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, Versions: versions, Speed: d.speed,
+		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, ProcedureText: recordedText(d.procedure), Versions: versions, Speed: d.speed,
 		Control: d.control(), Recording: d.recording,
 	})
 	d.progress.Clear()

@@ -13,7 +13,7 @@ import (
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
-	"smki.example/drills/procedure"
+	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
 )
@@ -152,7 +152,7 @@ func recordedDrill(c *cli.Context) (*drill, []journal.Entry, error) {
 	if d.pack, err = filepath.Abs(c.String("out")); err != nil {
 		return nil, nil, err
 	}
-	if d.procedure, err = procedure.Sample(); err != nil {
+	if d.procedure, err = report.PackOf(start); err != nil {
 		return nil, nil, err
 	}
 	if start.ScenarioText == "" {

@@ -45,6 +45,7 @@ Examples:
 			&cli.Float64Flag{Name: "speed", Usage: "let scenario time pass this many times faster than the clock (default: as fast as it goes)"},
 			&cli.StringFlag{Name: "record-key", Usage: "the record key's `FILE` (default: in your configuration folder; made at first use)"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep the tokens and databases of the drill, and say where they are"},
+			procedureFlag(),
 			clikit.JSONFlag(),
 		},
 		Action: play,
@@ -101,7 +102,7 @@ type drill struct {
 
 func (d *drill) procedureAndScenario(name string) (string, error) {
 	var err error
-	if d.procedure, err = procedure.Sample(); err != nil {
+	if d.procedure, err = chosenProcedure(d.c); err != nil {
 		return "", err
 	}
 	if d.scenario, err = loadScenario(name, d.procedure); err != nil {

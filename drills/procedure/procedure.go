@@ -58,10 +58,13 @@ type Pack struct {
 	Terms      []Term      `yaml:"terms"`    // shown on the screen before a drill, and in papers
 	Glossary   []Term      `yaml:"glossary"` // shown in papers alone
 
-	// SHA256 is the hash of the file, in hex; a record names the pack by it.
+	// SHA256 is the hash of the file, in hex; a record names the pack by it. Text
+	// is the file, word for word, which a record of a pack that is not shipped keeps.
 	SHA256 string `yaml:"-"`
+	Text   []byte `yaml:"-"`
 
-	lint Errors
+	shipped bool
+	lint    Errors
 }
 
 // Name is how a record names the pack: its id and version.
@@ -103,7 +106,16 @@ var sample []byte
 
 // Sample is the pack that is shipped. It is an error of the build if it does
 // not parse.
-func Sample() (*Pack, error) { return Parse("sample.yaml", sample) }
+func Sample() (*Pack, error) {
+	p, err := Parse("sample.yaml", sample)
+	if err == nil {
+		p.shipped = true
+	}
+	return p, err
+}
+
+// Shipped says whether this is the pack that comes with the program.
+func (p *Pack) Shipped() bool { return p.shipped }
 
 // Parse reads a pack. file is for the errors, which are [Errors] where the text
 // could be read at all.
@@ -113,7 +125,7 @@ func Parse(file string, text []byte) (*Pack, error) {
 		return nil, fmt.Errorf("%s:%w", file, plain(err))
 	}
 	sum := sha256.Sum256(text)
-	p.SHA256 = hex.EncodeToString(sum[:])
+	p.SHA256, p.Text = hex.EncodeToString(sum[:]), text
 	c := &checker{p: p, places: readPlaces(file, text)}
 	c.all()
 	if len(c.errs) > 0 {

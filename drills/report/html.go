@@ -73,15 +73,3 @@ func (r *Report) Unverified() []Line {
 	}
 	return out
 }
-
-// Differences are the decisions that went another way than their author
-// expected.
-func (r *Report) Differences() []Decided {
-	var out []Decided
-	for _, d := range r.Decisions {
-		if d.Body.Expected != "" && !d.Body.AsExpected {
-			out = append(out, d)
-		}
-	}
-	return out
-}

@@ -53,6 +53,7 @@ type Decided = Told[journal.Decision]
 type Found struct {
 	From, Says, Found string
 	Held              bool
+	At                time.Duration // when it was looked at
 }
 
 // Event is one line of the timeline.
@@ -66,7 +67,7 @@ type Event struct {
 // Load reads the record in dir. A record that stops before its outcome is
 // reported as far as it goes, with the outcome "broken off"; a changed one is an
 // error (drills/verify says more). pack names the bodies and the steps, and says
-// what was verified.
+// what was verified; nil is the pack that the record was made with.
 func Load(dir string, pack *procedure.Pack) (*Report, error) {
 	entries, err := journal.ReadAll(filepath.Join(dir, journal.FileName))
 	if err != nil {
@@ -78,6 +79,12 @@ func Load(dir string, pack *procedure.Pack) (*Report, error) {
 // New makes a report of the entries of a journal.
 func New(entries []journal.Entry, pack *procedure.Pack) (*Report, error) {
 	r := &Report{Pack: pack, Outcome: journal.Outcome{Outcome: "broken off", Finding: "none"}}
+	if pack == nil {
+		var err error
+		if r.Pack, err = packOf(entries); err != nil {
+			return nil, err
+		}
+	}
 	for _, e := range entries {
 		if err := r.take(e); err != nil {
 			return nil, err
@@ -129,16 +136,16 @@ func (r *Report) take(e journal.Entry) error {
 		var b journal.Steady
 		err = e.Decode(&b)
 		if b.When == "after" {
-			r.Findings = append(r.Findings, Found{"steady", b.Says, b.Found, b.Held})
+			r.Findings = append(r.Findings, Found{"steady", b.Says, b.Found, b.Held, e.At})
 		}
 	case journal.KindFinding:
 		var b journal.Finding
 		err = e.Decode(&b)
-		r.Findings = append(r.Findings, Found{"finding", b.Says, b.Found, b.Held})
+		r.Findings = append(r.Findings, Found{"finding", b.Says, b.Found, b.Held, e.At})
 	case journal.KindClosing:
 		var b journal.Closing
 		err = e.Decode(&b)
-		r.Findings = append(r.Findings, Found{"closing", b.Check, b.Found, b.Held})
+		r.Findings = append(r.Findings, Found{"closing", b.Check, b.Found, b.Held, e.At})
 	case journal.KindMissed:
 		var b journal.Missed
 		err = e.Decode(&b)
@@ -201,4 +208,42 @@ func (r *Report) BodyName(id string) string {
 		}
 	}
 	return id
+}
+
+// PackOf is the procedure pack that a record was made with: the one that it
+// keeps, or the shipped one. A record of an earlier version of the shipped pack is
+// read with today's, and [Report.OtherPack] says so.
+func PackOf(start journal.Start) (*procedure.Pack, error) {
+	if start.ProcedureText == "" {
+		return procedure.Sample()
+	}
+	return procedure.Parse("procedure pack of run "+start.Run, []byte(start.ProcedureText))
+}
+
+func packOf(entries []journal.Entry) (*procedure.Pack, error) {
+	var start journal.Start
+	if len(entries) > 0 && entries[0].Kind == journal.KindStart {
+		if err := entries[0].Decode(&start); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", entries[0].Seq, err)
+		}
+	}
+	return PackOf(start)
+}
+
+// OtherPack says, where the record was made with another procedure pack than the
+// one that it is read with, which they are; else it is empty.
+func (r *Report) OtherPack() string {
+	was, hash := r.Start.Versions["procedure"], r.Start.Versions["procedure_sha256"]
+	if was == "" || was == r.Pack.Name() && (hash == "" || hash == r.Pack.SHA256) {
+		return ""
+	}
+	return fmt.Sprintf("the record was made with the procedure pack %s and is read with %s", named(was, hash), named(r.Pack.Name(), r.Pack.SHA256))
+}
+
+// named is a pack as people tell it from another.
+func named(name, hash string) string {
+	if hash == "" {
+		return name
+	}
+	return fmt.Sprintf("%s (%.12s)", name, hash)
 }

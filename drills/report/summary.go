@@ -89,6 +89,9 @@ func (r *Report) held() string {
 	for _, m := range r.Missed {
 		parts = append(parts, "missed: "+m.Body.What)
 	}
+	if len(parts) > 1 {
+		parts = append(parts, r.DifferBefore(r.ended()))
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -295,59 +298,26 @@ func (r *Report) forTheCommittee() string {
 	return strings.Join(open, "  ")
 }
 
-// notRehearsed says which steps of the procedure the drill does not touch, and
-// which it meant to and did not come to in this course of events.
+// notRehearsed says how much of the procedure the drill does not touch, and which
+// steps it meant to and did not come to in this course of events. The report's
+// table and drill coverage have them all.
 func (r *Report) notRehearsed() string {
 	done := r.rehearsed()
-	var not, missed []string
+	var missed []string
 	for _, s := range r.Pack.Steps {
-		switch {
-		case slices.Contains(done, s.ID):
-		case slices.Contains(r.Start.Rehearses, s.ID):
+		if slices.Contains(r.Start.Rehearses, s.ID) && !slices.Contains(done, s.ID) {
 			missed = append(missed, s.ID)
-		default:
-			not = append(not, s.ID)
 		}
 	}
-	text := strings.Join(not, ", ")
+	text := fmt.Sprintf("%d of the %d steps of the procedure", len(r.Pack.Steps)-len(done), len(r.Pack.Steps))
 	if len(missed) > 0 {
 		text += "; planned but not reached: " + strings.Join(missed, ", ")
 	}
-	return fmt.Sprintf("%s; %d of the %d steps rehearsed rest on text we have not seen", text, r.Pack.Unverified(done), len(done))
-}
-
-// rehearsed are the steps of the procedure for which the record shows that
-// something was done: an act that was carried out, somebody told, a decision
-// taken, a key opened, commands of a method sent.
-func (r *Report) rehearsed() []string {
-	seen := map[string]bool{}
-	for _, a := range r.Acts {
-		if a.Body.Result == "done" && a.Body.Verb != "replace" {
-			seen[a.Body.Procedure] = true
-		}
+	text += fmt.Sprintf("; %d of the %d steps rehearsed rest on text we have not seen", r.Pack.Unverified(done), len(done))
+	if other := r.OtherPack(); other != "" {
+		text += "; " + other
 	}
-	for _, n := range r.Notifies {
-		seen[n.Procedure] = seen[n.Procedure] || n.Told != ""
-	}
-	for _, d := range r.Decisions {
-		if d.Body.Answered != "silence" {
-			seen["pma-decision"] = seen["pma-decision"] || d.Body.Body == "pma"
-			seen["confirmation"] = seen["confirmation"] || strings.HasPrefix(d.Body.Decision, "confirm")
-		}
-	}
-	for _, o := range r.Openings {
-		seen["custodians"] = seen["custodians"] || o.Body.Opened
-	}
-	for _, method := range r.Figures.Methods {
-		seen[strings.ReplaceAll(method, " ", "-")] = true
-	}
-	var done []string
-	for _, s := range r.Pack.Steps {
-		if seen[s.ID] && slices.Contains(r.Start.Rehearses, s.ID) {
-			done = append(done, s.ID)
-		}
-	}
-	return done
+	return text
 }
 
 // labelWidth is the column in which the text of a summary begins.
