@@ -277,5 +277,17 @@ func (d *Device) Last() Outcome {
 	return d.outcomeLocked()
 }
 
+// Registered returns whose the device is by registration, as an index into
+// Config.Suppliers or Config.Operators; 0 for every other role.
+func (d *Device) Registered(role policy.RemotePartyRole) int {
+	switch role {
+	case policy.RoleSupplier:
+		return int(d.Supplier)
+	case policy.RoleNetworkOperator:
+		return int(d.Operator)
+	}
+	return 0
+}
+
 // Fleet returns the fleet that the device belongs to.
 func (d *Device) Fleet() *Fleet { return d.fleet }

@@ -189,23 +189,25 @@ func (c *checker) shares(n *node, key string) (parts []Region, sum float64) {
 func (c *checker) holders(n *node) {
 	e := &c.s.Estate
 	e.Held, _ = c.shares(n, "held by")
-	first, sum, count := map[string]string{}, map[string]float64{}, map[string]int{}
+	sum, named, count := map[string]float64{}, map[string]int{}, map[string]int{}
 	for _, p := range c.s.Parties {
-		if count[p.Role]++; count[p.Role] == 1 {
-			first[p.Role] = p.ID
-		}
+		count[p.Role]++
 	}
 	for _, h := range e.Held {
 		p, ok := c.s.Party(h.Name)
-		switch {
-		case !ok:
+		if !ok {
 			c.errs.add(n.keyPos("held by"), "%q holds devices and is no party of this drill: write one of %s", h.Name, strings.Join(c.named(), ", "))
 			continue
-		case first[p.Role] == p.ID:
-			c.errs.add(n.keyPos("held by"), "%q is the first party with role %s and holds whatever the others do not: leave it out", h.Name, p.Role)
 		}
-		if sum[p.Role] += h.Share; sum[p.Role] > 1 {
-			c.errs.add(n.keyPos("held by"), "the parties with role %s hold %.6g%% of the devices together: at most 100%%", p.Role, 100*sum[p.Role])
+		sum[p.Role] += h.Share
+		named[p.Role]++
+	}
+	for role := range sum {
+		switch all := named[role] == count[role]; {
+		case sum[role] > 1+1e-9:
+			c.errs.add(n.keyPos("held by"), "the parties with role %s hold %.6g%% of the devices together: at most 100%%", role, 100*sum[role])
+		case all && sum[role] < 1-1e-9:
+			c.errs.add(n.keyPos("held by"), "the parties with role %s hold %.6g%% of the devices together: they must hold all, or leave one party out, which gets the rest", role, 100*sum[role])
 		}
 	}
 	if e.Wrong > 0 && count["networkOperator"] < 2 {

@@ -106,7 +106,7 @@ type Estate struct {
 	Rate        Rate
 	Regions     []Region // shares add up to one; empty if there are none
 	Types       []Region // types of device and their shares, which add up to one; empty: electricity meters only
-	Held        []Region // parties that hold a share of the devices; the first of each role holds the rest
+	Held        []Region // parties that hold a share of the devices; the others of their role share the rest
 }
 
 // Rate is how many commands an hour can be sent. Note is the word in brackets,

@@ -86,7 +86,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 		{"a type nobody knows", "unreachable: 2%", "unreachable: 2%, types: {esm: 100%}", `unknown word "esm": one of esme, gsme, gpf, chf, ppmid, hcalcs`},
 		{"sleepy devices without gas meters", "unreachable: 2%", "unreachable: 2%, sleepy: 5%", `5% of the devices sleep and 0% are gas meters, the only ones that do: add gsme under types`},
 		{"devices held by nobody", "unreachable: 2%", "unreachable: 2%, held by: {suplier: 5%}", `"suplier" holds devices and is no party of this drill`},
-		{"devices held by the first party", "unreachable: 2%", "unreachable: 2%, held by: {supplier: 5%}", `"supplier" is the first party with role supplier and holds whatever the others do not: leave it out`},
+		{"devices that nobody holds", "unreachable: 2%", "unreachable: 2%, held by: {supplier: 5%}", `the parties with role supplier hold 5% of the devices together: they must hold all, or leave one party out, which gets the rest`},
 		{"another network operator's certificates without another", "unreachable: 2%", "unreachable: 2%, wrong network operator: 10%", `add a second party with role networkOperator`},
 		{"a rate without its unit", "700 an hour (sample)", "700", `"700" is not a rate: write a number, "an hour" and where the figure comes from`},
 		{"a rate of nothing", "700 an hour (sample)", "0 an hour", `"0 an hour" is not a rate`},
