@@ -84,7 +84,8 @@ type World struct {
 
 	tokens    tokens
 	authority *authority
-	custody   *custodians
+	custody   *custodians // of the Recovery key, in the generation that signs now
+	dcc       dcc
 	parties   []*party // in the order in which they were made
 	broker    *broker
 	fleet     *fleet.Fleet
@@ -112,7 +113,7 @@ type World struct {
 	unaccounted int           // signatures of CA keys without an intent; set by Closing
 	before      []pendingNote // for the journal, once it has begun
 	begun       bool
-	uncertified []int         // devices in the pack that have no certificates yet
+	uncertified []int // devices in the pack that have no certificates yet
 	broken      error // the journal could not be written when nobody could be told
 }
 
@@ -224,9 +225,7 @@ func (w *World) make(ctx context.Context) error {
 // Close ends what is open: custody sessions, the CA, its database, the tokens.
 func (w *World) Close() error {
 	var errs []error
-	if w.custody != nil {
-		errs = append(errs, w.custody.close())
-	}
+	errs = append(errs, w.dcc.close())
 	if w.authority != nil {
 		errs = append(errs, w.authority.close())
 	}
