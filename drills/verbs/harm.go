@@ -71,15 +71,15 @@ func (h *harm) topUps() int { return int((h.prepaid + h.heldWith) / topUpEvery) 
 // deviceHours is how long devices were out of the supplier's hands together.
 func (h *harm) deviceHours() float64 { return h.out.Hours() }
 
-// inHands reports whether the supplier can command a device: its signing cell
-// holds one of the supplier's keys, and the device would take its next counter.
+// inHands reports whether a party can command a device: its chief cell holds one of
+// the party's keys, and the device would take its next counter.
 func (w *World) inHands(p *party, r *fleet.Row) bool {
-	key := r.KeyID(fleet.CellSupplierSigning)
+	cell := chiefCell(p.role)
+	key := r.KeyID(cell)
 	for _, set := range p.generations {
-		if set[purposeSigning].keyID() != key {
-			continue
+		if c := credentialFor(set, cell); c != nil && c.keyID() == key {
+			return r.Counter(p.role) <= p.counter
 		}
-		return r.Counter(p.role) <= p.counter
 	}
 	return false
 }

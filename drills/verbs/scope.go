@@ -45,39 +45,14 @@ func (w *World) assign(role policy.RemotePartyRole) []*party {
 	return out
 }
 
-// settle puts the certificates of each device's own parties into its cells, where
-// a role has several, and then reads all cells for whose they are.
+// settle reads all cells for whose they are, once the devices are made.
 func (w *World) settle() {
 	w.scope = scope{
 		homes: map[policy.RemotePartyRole][]*party{}, origins: map[policy.RemotePartyRole][]*party{}, registered: map[policy.RemotePartyRole][]*party{},
 		shown: map[policy.RemotePartyRole]map[int]standing{},
 	}
-	moved := false
 	for _, role := range deviceRoles {
 		w.scope.registered[role] = w.assign(role)
-		parties := w.partiesOf(role)
-		if len(parties) < 2 {
-			continue
-		}
-		first := fill(role, parties[0].generations[0]).keyIDs()
-		for i, p := range w.scope.registered[role] {
-			d := w.fleet.Device(i)
-			chief, has := d.Cell(chiefCell(role))
-			// A device that the estate gave somebody else's certificate keeps it.
-			if !has || p == parties[0] || !slices.Contains(first, chief.KeyID) {
-				continue
-			}
-			own := fill(role, p.generations[0])
-			for _, cell := range own.cells(d) {
-				d.Provision(cell, own[cell].anchor())
-			}
-			d.SetCounter(role, p.counter)
-			moved = true
-		}
-	}
-	if moved {
-		w.fleet.Mark()
-		w.changed()
 	}
 	w.readHomes()
 }
