@@ -46,6 +46,8 @@ type Report struct {
 	Revocations  int64
 	Lists        int64
 	BlockedKeys  int64
+
+	Parties, Officers, Approvals, Batches, Keys int64 // of the offices; keys are the Repository's
 }
 
 // Audit compares ledger and log in one read transaction. An error that wraps
@@ -71,6 +73,13 @@ type inspection struct {
 	strange map[string]bool     // revoked serials of certificates that a restored ledger had lost
 	blocked map[string]struct{} // keys that the log blocks
 	report  Report
+
+	// The offices, as the log leaves them.
+	things   map[string]map[string]*thing // by table and key
+	assigned map[string]int               // how often a range of identifiers was
+	checks   map[string]int               // identity checks, by request
+	unbarred map[string]bool              // approvals whose record does not say who has no vote
+	releases map[int64]bool               // records that let a restored ledger go on
 }
 
 func newInspection(cfg Config) (*inspection, error) {
@@ -80,6 +89,8 @@ func newInspection(cfg Config) (*inspection, error) {
 	a := &inspection{
 		authorities: make(map[string]*policy.Certificate), iki: make(map[string]*x509.Certificate),
 		lists: make(map[string]*list), strange: make(map[string]bool), blocked: make(map[string]struct{}),
+		things: make(map[string]map[string]*thing), assigned: make(map[string]int), checks: make(map[string]int),
+		unbarred: make(map[string]bool), releases: make(map[int64]bool),
 	}
 	for id, der := range cfg.Authorities {
 		var err error

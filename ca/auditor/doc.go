@@ -22,6 +22,12 @@
 //     number above that of the one before, and exactly the revocations and
 //     written-off serials that the log tells of up to its record, with their times
 //     and reasons;
+//   - every party, range of identifiers, officer, credential, approval, vote, bar to
+//     a vote, request, identity check and revocation request is as the log leaves it,
+//     column by column, and so is every batch of the web services and every API key
+//     of the Repository;
+//   - every item of a batch that names a certificate has its request's key in it;
+//   - no restored ledger goes on without a record that says on what grounds;
 //   - and there is no row that the log does not tell of.
 //
 // Intents that are open are no fault: a crash leaves them, and their owner, or a
@@ -32,15 +38,17 @@
 // It takes the log as given: package audit verifies it first, and what binds the
 // log is a checkpoint that somebody keeps elsewhere. Whoever rewrites both, above
 // the last checkpoint, is not found. The signatures of CAs are verified with
-// certificates that the caller brings from outside the database. Tables of other
-// rooms (parties, batches, keys of the Repository) are not read, and an intent's
-// random handle, which only its own process looks at, is in no record.
+// certificates that the caller brings from outside the database. Not read are tables
+// of work in progress (leases, shards, what is wanted), an item's status without a
+// certificate, and what only the process that wrote it looks at: an intent's random
+// handle, who executes an approval.
 //
 // It only reads, in one transaction, and shares no code with the rooms that write:
 // an auditor that did would share their mistakes. It reads in pages, so that its
-// memory does not grow with the ledger, but for one octet an intent and for what
-// stands on revocation lists.
+// memory does not grow with the ledger, but for one octet an intent, for what
+// stands on revocation lists, and for the register of parties and its approvals.
 //
 // Start at [Audit]; replay.go plays the log, the files beside it compare one thing
-// each, ledger.go looks for what the log does not tell.
+// each, ledger.go looks for what the log does not tell. What the log tells of the
+// offices is kept in told.go by register.go and batch.go, and compared in office.go.
 package auditor

@@ -20,6 +20,10 @@ func (a *inspection) untold(ctx context.Context) error {
 		func(ctx context.Context) error { return a.allLists(ctx, "crl") },
 		func(ctx context.Context) error { return a.allLists(ctx, "iki_crl") },
 		a.allBlocks,
+		a.allOffices,
+		a.allRestorations,
+		func(ctx context.Context) error { return a.allItems(ctx, itemsLines) },
+		func(ctx context.Context) error { return a.allItems(ctx, itemsWeb) },
 	} {
 		if err := pass(ctx); err != nil {
 			return err

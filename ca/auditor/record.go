@@ -144,6 +144,10 @@ func (a *inspection) records(ctx context.Context, seq int64) (page []*record, n 
 		if err := json.Unmarshal(line, r); err != nil {
 			return nil, 0, differ(seq+int64(n)-1, "the log: its line does not parse: %v", err)
 		}
+		if officeRecords[r.Kind] != nil {
+			page = append(page, r)
+			continue
+		}
 		if !ours[r.Kind] {
 			continue
 		}

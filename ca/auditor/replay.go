@@ -68,6 +68,8 @@ func (a *inspection) play(ctx context.Context, group []*record) error {
 			err = a.published(ctx, r, f)
 		case audit.KindBlockedKey:
 			err = a.blockedKey(ctx, r)
+		default:
+			err = officeRecords[r.Kind](a, r)
 		}
 		if err != nil {
 			return err

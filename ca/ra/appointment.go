@@ -96,7 +96,7 @@ func (d Appoint) apply(ctx context.Context, tx store.Tx, r *Registry, a *Approva
 	if err := insertOfficer(ctx, tx, d.will(), now); err != nil {
 		return err
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // WithdrawOfficer ends an office for good. The officer's credentials count no more;
@@ -163,7 +163,7 @@ func (d WithdrawOfficer) apply(ctx context.Context, tx store.Tx, r *Registry, a 
 	if err != nil {
 		return fmt.Errorf("withdrawing officer %q: %w", d.Officer, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // AddCredential lets an officer be known by an IKI certificate.
@@ -215,7 +215,7 @@ func (d AddCredential) apply(ctx context.Context, tx store.Tx, r *Registry, a *A
 	if err := insertCredential(ctx, tx, c, now); err != nil {
 		return err
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // WithdrawCredential lets an IKI certificate count no more, at once and for good.
@@ -255,7 +255,7 @@ func (d WithdrawCredential) apply(ctx context.Context, tx store.Tx, r *Registry,
 	if err != nil {
 		return fmt.Errorf("withdrawing credential %q: %w", d.Serial, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // A Founder is one of the first officers of a registration authority.
@@ -301,8 +301,9 @@ func (r *Registry) Found(ctx context.Context, by string, managers []Founder) err
 			if err := insertCredential(ctx, tx, c, now); err != nil {
 				return err
 			}
-			err = r.record(ctx, tx, KindRegister, by, map[string]any{"act": "found", "subject": "officer/" + string(o.ID), "person": o.Person, "name": o.Name,
-				"screened": o.Screened, "nomination": o.Nomination, "serial": c.Serial.String(), "fingerprint": c.Fingerprint})
+			err = r.record(ctx, tx, now, KindRegister, by, map[string]any{"act": "found", "subject": "officer/" + string(o.ID), "person": o.Person, "name": o.Name,
+				"screened": o.Screened, "nomination": o.Nomination, "serial": c.Serial.String(), "fingerprint": c.Fingerprint,
+				"holder": c.Subject, "not_after": c.NotAfter.Format(time.RFC3339)})
 			if err != nil {
 				return err
 			}

@@ -161,16 +161,16 @@ func (r *Registry) proposeIn(ctx context.Context, tx store.Tx, by OfficerID, d D
 	if err := insertApproval(ctx, tx, a, b.facts.handle); err != nil {
 		return nil, err
 	}
-	return a, r.record(ctx, tx, KindProposal, string(o.ID), map[string]any{
+	return a, r.record(ctx, tx, now, KindProposal, string(o.ID), map[string]any{
 		"approval": a.ID, "act": a.Act, "subject": a.Subject, "sha256": hashText(a.Hash), "needed": a.Needed, "state": a.State,
-		"expires": a.ExpiresAt, "bytes": string(a.Bytes),
+		"expires": a.ExpiresAt, "bytes": string(a.Bytes), "barred": a.Barred,
 	})
 }
 
 // Retract ends an approval that its proposer no longer wants, before it is executed.
 func (r *Registry) Retract(ctx context.Context, by OfficerID, id int64, why string) (*Approval, error) {
 	var a *Approval
-	err := r.decide(ctx, id, func(tx store.Tx, found *Approval, _ time.Time) error {
+	err := r.decide(ctx, id, func(tx store.Tx, found *Approval, now time.Time) error {
 		a = found
 		o, err := activeOfficerIn(ctx, tx, by)
 		if err != nil {
@@ -185,10 +185,10 @@ func (r *Registry) Retract(ctx context.Context, by OfficerID, id int64, why stri
 		if err := checkText("the reason", why, maxWords, true); err != nil {
 			return err
 		}
-		if err := r.shift(ctx, tx, a, Retracted, why, ""); err != nil {
+		if err := r.shift(ctx, tx, now, a, Retracted, why, ""); err != nil {
 			return err
 		}
-		return r.recordExecution(ctx, tx, string(o.ID), a)
+		return r.recordExecution(ctx, tx, now, string(o.ID), a)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("retracting approval %d: %w", id, err)
@@ -226,7 +226,7 @@ func (r *Registry) decideIn(ctx context.Context, tx store.Tx, id int64, fn func(
 	}
 	now := r.Now()
 	if a.StateAt(now) == Expired && a.State != Expired {
-		if err := r.expire(ctx, tx, a); err != nil {
+		if err := r.expire(ctx, tx, now, a); err != nil {
 			return err
 		}
 		return verdict{conflict("%s expired at %s; propose it again", a.name(), a.ExpiresAt.Format(time.RFC3339))}
@@ -246,10 +246,10 @@ func (r *Registry) hold(ctx context.Context, tx store.Tx, id int64) (*Approval, 
 
 // shift changes the state of an approval by compare and set: whoever was overtaken
 // hears [ca.ErrConflict] and has changed nothing.
-func (r *Registry) shift(ctx context.Context, tx store.Tx, a *Approval, to ApprovalState, cause, result string) error {
+func (r *Registry) shift(ctx context.Context, tx store.Tx, now time.Time, a *Approval, to ApprovalState, cause, result string) error {
 	var settled any
 	if !to.open() {
-		settled = micro(r.Now())
+		settled = micro(now)
 	}
 	owner := ""
 	if to == Executing {
@@ -266,16 +266,16 @@ func (r *Registry) shift(ctx context.Context, tx store.Tx, a *Approval, to Appro
 	a.State, a.Cause, a.Result, a.owner = to, cause, result, store.OwnerID(owner)
 	a.revision++
 	if settled != nil {
-		a.SettledAt = r.Now()
+		a.SettledAt = now
 	}
 	return nil
 }
 
-func (r *Registry) expire(ctx context.Context, tx store.Tx, a *Approval) error {
-	if err := r.shift(ctx, tx, a, Expired, "it was not executed in time", ""); err != nil {
+func (r *Registry) expire(ctx context.Context, tx store.Tx, now time.Time, a *Approval) error {
+	if err := r.shift(ctx, tx, now, a, Expired, "it was not executed in time", ""); err != nil {
 		return err
 	}
-	return r.recordExecution(ctx, tx, "ra", a)
+	return r.recordExecution(ctx, tx, now, "ra", a)
 }
 
 // expireIn settles what has expired on a subject, so that something new may be
@@ -287,7 +287,7 @@ func (r *Registry) expireIn(ctx context.Context, tx store.Tx, subject string, no
 	}
 	for _, a := range old {
 		if a.StateAt(now) == Expired {
-			if err := r.expire(ctx, tx, a); err != nil {
+			if err := r.expire(ctx, tx, now, a); err != nil {
 				return err
 			}
 		}
@@ -295,8 +295,8 @@ func (r *Registry) expireIn(ctx context.Context, tx store.Tx, subject string, no
 	return nil
 }
 
-func (r *Registry) recordExecution(ctx context.Context, tx store.Tx, by string, a *Approval) error {
-	return r.record(ctx, tx, KindExecution, by, map[string]any{
+func (r *Registry) recordExecution(ctx context.Context, tx store.Tx, now time.Time, by string, a *Approval) error {
+	return r.record(ctx, tx, now, KindExecution, by, map[string]any{
 		"approval": a.ID, "act": a.Act, "subject": a.Subject, "sha256": hashText(a.Hash), "state": a.State, "cause": a.Cause, "result": a.Result,
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"smki.example/ca"
 	"smki.example/ca/ra"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 )
 
@@ -289,6 +290,7 @@ func TestVoid(t *testing.T) {
 func TestChangedRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.changed = true
 	a := w.agreed(t, personnel1, enrol(1), personnel2)
 	exec := func(query string, args ...any) error {
 		return w.store.Write(t.Context(), func(tx store.Tx) error {
@@ -299,15 +301,14 @@ func TestChangedRows(t *testing.T) {
 	bytes := []byte(strings.Replace(string(a.Bytes), "A party", "Another", 1))
 	require.ErrorContains(t, exec(`UPDATE ra_approval SET bytes = $1 WHERE id = $2`, bytes, a.ID), "never changed")
 	require.ErrorContains(t, exec(`UPDATE ra_approval SET needed = 0`), "never changed")
-	require.ErrorContains(t, exec(`UPDATE ra_vote SET accept = 1`), "never changed")
+	require.ErrorContains(t, exec(`UPDATE ra_vote SET accept = NOT accept`), "never changed")
 	require.ErrorContains(t, exec(`DELETE FROM ra_vote`), "never deleted")
 
-	require.NoError(t, exec(`DROP TRIGGER ra_approval_bound`))
-	require.NoError(t, exec(`UPDATE ra_approval SET bytes = $1 WHERE id = $2`, bytes, a.ID))
+	storetest.Tamper(t, w.store, `UPDATE ra_approval SET bytes = $1 WHERE id = $2`, bytes, a.ID)
 	_, err := w.ra.Execute(t.Context(), personnel1, a.ID)
 	require.ErrorContains(t, err, "its bytes do not have its hash")
 	hash := sha256.Sum256(bytes)
-	require.NoError(t, exec(`UPDATE ra_approval SET hash = $1 WHERE id = $2`, hash[:], a.ID))
+	storetest.Tamper(t, w.store, `UPDATE ra_approval SET hash = $1 WHERE id = $2`, hash[:], a.ID)
 	_, err = w.ra.Execute(t.Context(), personnel1, a.ID)
 	require.ErrorContains(t, err, "0 of 1 votes count", "the votes are on other bytes")
 	_, err = w.ra.Party(t.Context(), "party-1")
@@ -487,6 +488,76 @@ func TestRaces(t *testing.T) {
 		require.NotEqual(t, executed == nil, rejected == nil)
 		_, err := w.ra.Party(t.Context(), enrol(n).Party)
 		require.Equal(t, executed == nil, err == nil)
+	}
+	w.records(t)
+}
+
+// The same between two nodes, each with a store of its own.
+func TestRacesBetweenNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	nodes := []*ra.Registry{w.ra, w.node(t), w.node(t)}
+	ctx := t.Context()
+	at := func(does ...func()) {
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for _, do := range does {
+			group.Go(func() { <-start; do() })
+		}
+		close(start)
+		group.Wait()
+	}
+	for n := range 10 {
+		// One officer, and one person in two offices, at once from three nodes: one vote.
+		a, err := w.ra.Propose(ctx, aroA, appoint(ra.OfficerID(fmt.Sprint("system-", n)), "supplier-a", ra.System))
+		require.NoError(t, err)
+		var taken atomic.Int64
+		vote := func(node *ra.Registry, by ra.OfficerID) func() {
+			return func() {
+				if _, err := node.Vote(ctx, by, a.ID, a.Hash, true, ""); err == nil {
+					taken.Add(1)
+				}
+			}
+		}
+		at(vote(nodes[0], personnel1), vote(nodes[1], personnel1), vote(nodes[2], personnel1), vote(nodes[1], aroA), vote(nodes[2], sroA))
+		require.EqualValues(t, 1, taken.Load())
+		got, err := w.ra.Approval(ctx, a.ID)
+		require.NoError(t, err)
+		require.Len(t, got.Votes, 1)
+
+		// Agreement and rejection at once, with one vote missing: the rejection stands.
+		b, err := w.ra.Propose(ctx, personnel1, enrol(100+n))
+		require.NoError(t, err)
+		var rejected error
+		at(func() { _, _ = nodes[1].Vote(ctx, personnel2, b.ID, b.Hash, true, "") },
+			func() { _, rejected = nodes[2].Vote(ctx, personnel3, b.ID, b.Hash, false, "stop") },
+			func() { _, _ = nodes[0].Execute(ctx, personnel1, b.ID) })
+		got, err = w.ra.Approval(ctx, b.ID)
+		require.NoError(t, err)
+		_, err = w.ra.Party(ctx, enrol(100+n).Party)
+		if rejected == nil {
+			require.Equal(t, ra.Rejected, got.State)
+			require.ErrorIs(t, err, ca.ErrNotFound)
+		} else {
+			require.Equal(t, ra.Executed, got.State, "%v", rejected)
+			require.NoError(t, err)
+		}
+
+		// It expires while the last vote is on its way: what is approved in time is still
+		// not executed afterwards.
+		c, err := w.ra.Propose(ctx, personnel1, enrol(200+n))
+		require.NoError(t, err)
+		var agreed error
+		at(func() { _, agreed = nodes[1].Vote(ctx, personnel2, c.ID, c.Hash, true, "") },
+			func() { w.pass(c.ExpiresAt.Sub(w.clock())) },
+			func() { _, _ = nodes[2].Vote(ctx, personnel3, c.ID, c.Hash, true, "") })
+		_, err = nodes[2].Execute(ctx, personnel1, c.ID)
+		require.ErrorIs(t, err, ca.ErrConflict)
+		got, err = w.ra.Approval(ctx, c.ID)
+		require.NoError(t, err)
+		require.Equal(t, ra.Expired, got.State, "the vote: %v", agreed)
+		_, err = w.ra.Party(ctx, enrol(200+n).Party)
+		require.ErrorIs(t, err, ca.ErrNotFound)
 	}
 	w.records(t)
 }

@@ -118,6 +118,7 @@ func TestEligibilityOutage(t *testing.T) {
 	err := w.ra.Eligible(t.Context(), "supplier-a/aro-a", req)
 	require.ErrorIs(t, err, ca.ErrOutage)
 	require.NotErrorIs(t, err, ca.ErrRefused)
+	w.changed = true
 	require.NoError(t, w.store.Close())
 	err = w.ra.Eligible(t.Context(), "supplier-a/aro-a", deviceRequest(t, 6001))
 	require.ErrorIs(t, err, ca.ErrOutage)

@@ -61,12 +61,12 @@ func (d EnrolParty) apply(ctx context.Context, tx store.Tx, r *Registry, a *Appr
 	if err != nil {
 		return fmt.Errorf("enrolling party %q: %w", d.Party, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // changed records a change of the register, by the approval that allowed it.
-func (r *Registry) changed(ctx context.Context, tx store.Tx, a *Approval, d Deed) error {
-	return r.record(ctx, tx, KindRegister, fmt.Sprintf("ra/approval-%d", a.ID), map[string]any{"act": d.Act(), "subject": d.Subject(), "change": d})
+func (r *Registry) changed(ctx context.Context, tx store.Tx, now time.Time, a *Approval, d Deed) error {
+	return r.record(ctx, tx, now, KindRegister, fmt.Sprintf("ra/approval-%d", a.ID), map[string]any{"act": d.Act(), "subject": d.Subject(), "change": d})
 }
 
 // ChangeParty changes a party's entry to what stands here.
@@ -107,7 +107,7 @@ func (d ChangeParty) apply(ctx context.Context, tx store.Tx, r *Registry, a *App
 	if err != nil {
 		return fmt.Errorf("changing party %q: %w", d.Party, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // WithdrawParty ends a party's part for good. Its officers may do nothing from then
@@ -141,7 +141,7 @@ func (d WithdrawParty) apply(ctx context.Context, tx store.Tx, r *Registry, a *A
 	if err != nil {
 		return fmt.Errorf("withdrawing party %q: %w", d.Party, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // AssignIdentifiers records that a party owns a range of EUI-64 identifiers. No two
@@ -185,7 +185,7 @@ func (d AssignIdentifiers) apply(ctx context.Context, tx store.Tx, r *Registry, 
 	if err != nil {
 		return fmt.Errorf("assigning EUI-64 %s: %w", d.Range, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }
 
 // ReleaseIdentifiers records that a party owns a range no more. The whole range, as
@@ -226,5 +226,5 @@ func (d ReleaseIdentifiers) apply(ctx context.Context, tx store.Tx, r *Registry,
 	if err != nil {
 		return fmt.Errorf("releasing EUI-64 %s: %w", d.Range, err)
 	}
-	return r.changed(ctx, tx, a, d)
+	return r.changed(ctx, tx, now, a, d)
 }

@@ -56,7 +56,7 @@ func (r *Registry) execute(ctx context.Context, by OfficerID, id int64) (*Approv
 		if err != nil {
 			return err
 		}
-		b, err := r.recheck(ctx, tx, a, nil)
+		b, err := r.recheck(ctx, tx, now, a, nil)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (r *Registry) execute(ctx context.Context, by OfficerID, id int64) (*Approv
 			if err := d.apply(ctx, tx, r, a, now); err != nil {
 				return err
 			}
-			if err := r.shift(ctx, tx, a, Executed, "", ""); err != nil {
+			if err := r.shift(ctx, tx, now, a, Executed, "", ""); err != nil {
 				return err
 			}
 		case outside:
@@ -73,13 +73,13 @@ func (r *Registry) execute(ctx context.Context, by OfficerID, id int64) (*Approv
 				return err
 			}
 			out = d
-			if err := r.shift(ctx, tx, a, Executing, "", ""); err != nil {
+			if err := r.shift(ctx, tx, now, a, Executing, "", ""); err != nil {
 				return err
 			}
 		default:
 			return refuse("deed", "%q is carried out by the service that asked for it", a.Act)
 		}
-		return r.recordExecution(ctx, tx, string(o.ID), a)
+		return r.recordExecution(ctx, tx, now, string(o.ID), a)
 	})
 	if err != nil || out == nil {
 		return a, err
@@ -107,7 +107,7 @@ func (r *Registry) executor(ctx context.Context, tx store.Tx, by OfficerID, a *A
 // are there, and what would be done is what was agreed to. If d is not nil it is what
 // the caller would do; else the deed itself says. An approval that will never be
 // executed is void.
-func (r *Registry) recheck(ctx context.Context, tx store.Tx, a *Approval, d Deed) (*bound, error) {
+func (r *Registry) recheck(ctx context.Context, tx store.Tx, now time.Time, a *Approval, d Deed) (*bound, error) {
 	if a.State != Approved {
 		return nil, conflict("%s is %s", a.name(), a.State)
 	}
@@ -132,10 +132,10 @@ func (r *Registry) recheck(ctx context.Context, tx store.Tx, a *Approval, d Deed
 	if cause == "" {
 		return b, nil
 	}
-	if err := r.shift(ctx, tx, a, Void, cause, ""); err != nil {
+	if err := r.shift(ctx, tx, now, a, Void, cause, ""); err != nil {
 		return nil, err
 	}
-	if err := r.recordExecution(ctx, tx, "ra", a); err != nil {
+	if err := r.recordExecution(ctx, tx, now, "ra", a); err != nil {
 		return nil, err
 	}
 	return nil, verdict{conflict("%s is void: %s", a.name(), cause)}
@@ -235,7 +235,7 @@ func (r *Registry) doubt(a *Approval, err error) error {
 func (r *Registry) finish(ctx context.Context, a *Approval, out outside, to ApprovalState, cause, result string) error {
 	err := r.store.Write(ctx, func(tx store.Tx) error {
 		now, b := r.Now(), *a
-		if err := r.shift(ctx, tx, &b, to, cause, result); err != nil {
+		if err := r.shift(ctx, tx, now, &b, to, cause, result); err != nil {
 			return err
 		}
 		if to == Executed {
@@ -243,7 +243,7 @@ func (r *Registry) finish(ctx context.Context, a *Approval, out outside, to Appr
 				return err
 			}
 		}
-		if err := r.recordExecution(ctx, tx, "ra", &b); err != nil {
+		if err := r.recordExecution(ctx, tx, now, "ra", &b); err != nil {
 			return err
 		}
 		*a = b
@@ -353,17 +353,17 @@ func (r *Registry) settle(ctx context.Context, a *Approval) (*Settlement, error)
 // not what was approved, the error wraps [ca.ErrConflict] and the caller must let its
 // transaction fail. It is for deeds of other rooms: [ReleaseBatch].
 func (r *Registry) Spend(ctx context.Context, tx store.Tx, by string, id int64, d Deed) error {
-	err := r.decideIn(ctx, tx, id, func(tx store.Tx, a *Approval, _ time.Time) error {
+	err := r.decideIn(ctx, tx, id, func(tx store.Tx, a *Approval, now time.Time) error {
 		if _, ok := a.Deed.(ReleaseBatch); !ok {
 			return refuse("deed", "%q is executed here and not by another service", a.Act)
 		}
-		if _, err := r.recheck(ctx, tx, a, d); err != nil {
+		if _, err := r.recheck(ctx, tx, now, a, d); err != nil {
 			return err
 		}
-		if err := r.shift(ctx, tx, a, Executed, "", ""); err != nil {
+		if err := r.shift(ctx, tx, now, a, Executed, "", ""); err != nil {
 			return err
 		}
-		return r.recordExecution(ctx, tx, by, a)
+		return r.recordExecution(ctx, tx, now, by, a)
 	})
 	if err != nil {
 		return fmt.Errorf("executing approval %d: %w", id, err)

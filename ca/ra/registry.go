@@ -161,8 +161,10 @@ func notFound(err error, format string, args ...any) error {
 	return err
 }
 
-func (r *Registry) record(ctx context.Context, tx store.Tx, kind audit.Kind, by string, body any) error {
-	_, err := audit.Append(ctx, tx, audit.Event{Kind: kind, At: r.Now(), By: by, Body: body})
+// record appends to the audit log what was done at now: the very time that the rows
+// have, since the auditor compares them.
+func (r *Registry) record(ctx context.Context, tx store.Tx, now time.Time, kind audit.Kind, by string, body any) error {
+	_, err := audit.Append(ctx, tx, audit.Event{Kind: kind, At: now, By: by, Body: body})
 	return err
 }
 

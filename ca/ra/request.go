@@ -110,7 +110,7 @@ func (r *Registry) AskCertificate(ctx context.Context, by OfficerID, party Party
 		if err != nil {
 			return err
 		}
-		return r.record(ctx, tx, KindRequest, string(by), map[string]any{"act": ActAskCertificate, "request": q.ID, "party": party, "sha256": hashText(hash),
+		return r.record(ctx, tx, now, KindRequest, string(by), map[string]any{"act": ActAskCertificate, "request": q.ID, "party": party, "sha256": hashText(hash),
 			"entity": req.EntityID(), "usage": req.Usage})
 	})
 	if err != nil {
@@ -166,15 +166,16 @@ func (r *Registry) RecordCheck(ctx context.Context, by OfficerID, request int64,
 		if err := checkText("the evidence", evidence, maxWords, true); err != nil {
 			return err
 		}
-		if err := q.touch(ctx, tx, Asked, "", nil, r.Now()); err != nil {
+		now := r.Now()
+		if err := q.touch(ctx, tx, Asked, "", nil, now); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO ra_check (request, kind, passed, evidence, checked_by, person, checked_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			q.ID, kind, passed, evidence, string(by), string(o.Person), micro(r.Now()))
+			q.ID, kind, passed, evidence, string(by), string(o.Person), micro(now))
 		if err != nil {
 			return err
 		}
-		return r.record(ctx, tx, KindRequest, string(by), map[string]any{"act": ActRecordCheck, "request": q.ID, "check": kind, "passed": passed, "evidence": evidence})
+		return r.record(ctx, tx, now, KindRequest, string(by), map[string]any{"act": ActRecordCheck, "request": q.ID, "check": kind, "passed": passed, "evidence": evidence})
 	})
 	if err != nil {
 		return fmt.Errorf("recording an identity check of request %d: %w", request, err)
@@ -201,10 +202,11 @@ func (r *Registry) CloseRequest(ctx context.Context, by OfficerID, request int64
 		if err := notExecuting(ctx, tx, q.subject()); err != nil {
 			return err
 		}
-		if err := q.touch(ctx, tx, Closed, why, nil, r.Now()); err != nil {
+		now := r.Now()
+		if err := q.touch(ctx, tx, Closed, why, nil, now); err != nil {
 			return err
 		}
-		return r.record(ctx, tx, KindRequest, string(o.ID), map[string]any{"act": ActCloseRequest, "request": q.ID, "why": why})
+		return r.record(ctx, tx, now, KindRequest, string(o.ID), map[string]any{"act": ActCloseRequest, "request": q.ID, "why": why})
 	})
 	if err != nil {
 		return fmt.Errorf("closing request %d: %w", request, err)

@@ -124,7 +124,7 @@ func (r *Registry) AskRevocation(ctx context.Context, by OfficerID, serials []po
 		if err != nil {
 			return err
 		}
-		return r.record(ctx, tx, KindRequest, string(by), map[string]any{"act": ActAskRevocation, "revocation": q.ID, "party": q.Party, "serials": serials, "reason": reason, "why": why})
+		return r.record(ctx, tx, now, KindRequest, string(by), map[string]any{"act": ActAskRevocation, "revocation": q.ID, "party": q.Party, "serials": serials, "reason": reason, "why": why})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("asking for a revocation: %w", err)
@@ -222,7 +222,7 @@ func (r *Registry) move(ctx context.Context, tx store.Tx, by string, q *Revocati
 	if to == Deferred {
 		body["until"] = q.Until
 	}
-	return r.record(ctx, tx, KindRequest, by, body)
+	return r.record(ctx, tx, now, KindRequest, by, body)
 }
 
 func joinSerials(serials []policy.Serial) string {

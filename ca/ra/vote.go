@@ -57,14 +57,14 @@ func (r *Registry) Vote(ctx context.Context, by OfficerID, id int64, hash [sha25
 		a.Votes = append(a.Votes, v)
 		switch {
 		case !accept:
-			err = r.shift(ctx, tx, a, Rejected, fmt.Sprintf("rejected by %s: %s", o.ID, comment), "")
+			err = r.shift(ctx, tx, now, a, Rejected, fmt.Sprintf("rejected by %s: %s", o.ID, comment), "")
 		case a.Missing() == 0:
-			err = r.shift(ctx, tx, a, Approved, "", "")
+			err = r.shift(ctx, tx, now, a, Approved, "", "")
 		}
 		if err != nil {
 			return err
 		}
-		return r.record(ctx, tx, KindVote, string(o.ID), map[string]any{
+		return r.record(ctx, tx, now, KindVote, string(o.ID), map[string]any{
 			"approval": a.ID, "act": a.Act, "subject": a.Subject, "sha256": hashText(hash), "person": o.Person, "accept": accept, "comment": comment, "state": a.State,
 		})
 	})

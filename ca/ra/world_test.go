@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,6 +25,7 @@ import (
 	"smki.example/ca/ra"
 	"smki.example/ca/revocation"
 	"smki.example/ca/store"
+	"smki.example/ca/store/storetest"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -37,6 +37,7 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 type world struct {
 	hierarchy *policytest.Hierarchy
 	store     *store.Store
+	url       string // of the store
 	faults    *store.Faults
 	ra        *ra.Registry
 	ca        *ca.Issuer
@@ -44,6 +45,8 @@ type world struct {
 	revoked   map[policy.Serial]bool // IKI certificates
 	devices   map[policy.EntityID]device
 	signed    atomic.Int64
+
+	changed bool // past the registry, which the auditor would find, or the store is closed
 
 	mu  sync.Mutex
 	now time.Time
@@ -84,7 +87,8 @@ func empty(t testing.TB, environment string) *world {
 	w := &world{hierarchy: policytest.NewHierarchyIn(t, environment, policytest.Began), faults: &store.Faults{}, now: noon,
 		revoked: make(map[policy.Serial]bool), devices: make(map[policy.EntityID]device)}
 	var err error
-	w.store, err = store.Open(context.Background(), store.Config{URL: filepath.Join(t.TempDir(), "ca.db"), Faults: w.faults})
+	w.url = storetest.Fresh(t)
+	w.store, err = store.Open(context.Background(), store.Config{URL: w.url, Faults: w.faults})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.ra = w.open(t, w.hierarchy.Environment, nil)
@@ -99,6 +103,11 @@ func empty(t testing.TB, environment string) *world {
 	w.register, err = revocation.New(revocation.Config{Issuer: w.ca})
 	require.NoError(t, err)
 	w.ra.Connect(ra.Hands{Issuer: w.ca, Revoker: revoker{w.register}})
+	t.Cleanup(func() {
+		if !t.Failed() && !w.changed {
+			require.NoError(t, w.audited(w.store), "whatever was done, the tables are what the log tells")
+		}
+	})
 	return w
 }
 
@@ -106,6 +115,18 @@ func empty(t testing.TB, environment string) *world {
 func (w *world) open(t testing.TB, env *policy.Environment, table *ra.Table) *ra.Registry {
 	t.Helper()
 	r, err := ra.Open(context.Background(), ra.Config{Store: w.store, Environment: env, Table: table, Credentials: w, Devices: w, Clock: w.clock})
+	require.NoError(t, err)
+	return r
+}
+
+// node opens one more register on a store of its own: another process, which on
+// PostgreSQL may be on another machine.
+func (w *world) node(t testing.TB) *ra.Registry {
+	t.Helper()
+	s, err := store.Open(context.Background(), store.Config{URL: w.url})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	r, err := ra.Open(context.Background(), ra.Config{Store: s, Environment: w.hierarchy.Environment, Credentials: w, Devices: w, Clock: w.clock})
 	require.NoError(t, err)
 	return r
 }
