@@ -128,7 +128,9 @@ func (r *Repository) addKey(ctx context.Context, n NewKey, secret string, adopte
 		return r.audit(ctx, tx, KindKey, key.CreatedBy, struct {
 			Act string `json:"act"`
 			Key
-		}{"created", key})
+			// What the key is known by: an auditor sees it when another takes its place.
+			SHA256 string `json:"sha256"`
+		}{"created", key, hex.EncodeToString(hash[:])})
 	})
 	return key, err
 }
