@@ -69,6 +69,10 @@ func (a *audit) keyUses() (string, error) {
 	}
 	openings := map[string]*opening{}
 	digests := map[string]bool{}
+	copies, err := a.copyUses()
+	if err != nil {
+		return "", err
+	}
 	for _, e := range a.entries {
 		switch e.Kind {
 		case "custody":
@@ -85,17 +89,59 @@ func (a *audit) keyUses() (string, error) {
 			return "", fmt.Errorf("the key %q was opened under %s and never closed: nobody says how often it signed", o.Key, id)
 		}
 	}
-	if err := a.unaccounted(digests); err != nil {
+	if err := a.unaccounted(digests, copies); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d signatures under %d authorisations, each with its decision", len(digests), len(openings)), nil
+	said := fmt.Sprintf("%d signatures under %d authorisations, each with its decision", len(digests), len(openings))
+	if len(copies) > 0 {
+		said += fmt.Sprintf("; %d by an intruder's copy, which the drill's timeline gave away", len(copies))
+	}
+	return said, nil
+}
+
+// copyUses are the signatures that an intruder's copy of a guarded key made. They
+// have no decision, and they count only in a drill that put such an intruder on the
+// stage, told before his first signature.
+func (a *audit) copyUses() (map[string]bool, error) {
+	copies := map[string]bool{}
+	given := map[string]bool{}
+	for _, e := range a.entries {
+		switch e.Kind {
+		case "act":
+			var act struct {
+				Verb   string `json:"verb"`
+				Object string `json:"object"`
+				Phase  string `json:"phase"`
+			}
+			if err := json.Unmarshal(e.Body, &act); err != nil {
+				return nil, fmt.Errorf("entry %d: %v", e.Seq, err)
+			}
+			if act.Verb == "attack" && act.Phase == "begin" {
+				given[act.Object] = true
+			}
+		case "copyuse":
+			var use struct {
+				Key    string `json:"key"`
+				Digest string `json:"digest"`
+			}
+			if err := json.Unmarshal(e.Body, &use); err != nil {
+				return nil, fmt.Errorf("entry %d: %v", e.Seq, err)
+			}
+			owner, _, _ := strings.Cut(use.Key, "-")
+			if !given[owner] {
+				return nil, fmt.Errorf("entry %d: a signature of %q is laid on an intruder, and the drill has none with that key", e.Seq, use.Key)
+			}
+			copies[use.Digest] = true
+		}
+	}
+	return copies, nil
 }
 
 // unaccounted looks for messages of a recovery key that stand in no entry. Such a
 // key is known by its certificate and not by what its messages say: a command of
 // another mode signed by it is a use like any other. The Contingency key has no
 // certificate, so its messages are known by their mode.
-func (a *audit) unaccounted(digests map[string]bool) error {
+func (a *audit) unaccounted(digests, copies map[string]bool) error {
 	certificates, err := a.loadCertificates()
 	if err != nil {
 		return err
@@ -112,7 +158,7 @@ func (a *audit) unaccounted(digests map[string]bool) error {
 			continue // unreadable ones are the business of another step
 		}
 		byMode := m.cra == craCommand && (m.code == codeRecovery || m.code == codeContingency)
-		if (byMode || signedByAny(m, guarded)) && !digests[hexSum(m.signed)] {
+		if (byMode || signedByAny(m, guarded)) && !digests[hexSum(m.signed)] && !copies[hexSum(m.signed)] {
 			return fmt.Errorf("%s bears a signature of a recovery key that no decision accounts for", name)
 		}
 	}

@@ -13,7 +13,12 @@ import (
 
 const secretsFile = "keys/mac-secrets.json"
 
-type pair struct{ a, b policy.EntityID }
+// A secret is what two key agreement keys give. The same two parties have one for
+// each generation of their keys.
+type secret struct {
+	a, b policy.EntityID
+	z    []byte
+}
 
 // messages checks each message of the pack: its name and hash as the journal
 // has them, its signature by a certificate of the pack, and its MAC where the
@@ -89,17 +94,17 @@ func signedByAny(m *message, certificates []*policy.Certificate) bool {
 // macHolds looks for the secrets of the device that the message goes to or
 // comes from: a command's MAC is the Access Control Broker's, whoever the
 // originator is.
-func (a *audit) macHolds(m *message, secrets map[pair][]byte) (held, known bool) {
+func (a *audit) macHolds(m *message, secrets []secret) (held, known bool) {
 	device := m.recipient
 	if m.cra != craCommand {
 		device = m.originator
 	}
-	for p, z := range secrets {
-		if p.a != device && p.b != device {
+	for _, s := range secrets {
+		if s.a != device && s.b != device {
 			continue
 		}
 		known = true
-		if m.macHolds(z) {
+		if m.macHolds(s.z) {
 			return true, true
 		}
 	}
@@ -140,7 +145,7 @@ func (a *audit) toldMessages() (map[string]string, error) {
 	return told, nil
 }
 
-func (a *audit) secrets() (map[pair][]byte, error) {
+func (a *audit) secrets() ([]secret, error) {
 	if _, there := a.files[secretsFile]; !there {
 		return nil, nil
 	}
@@ -161,13 +166,13 @@ func (a *audit) secrets() (map[pair][]byte, error) {
 	if err := json.Unmarshal(raw, &file); err != nil {
 		return nil, fmt.Errorf("%s: %v", secretsFile, err)
 	}
-	out := map[pair][]byte{}
+	var out []secret
 	for _, s := range file.Secrets {
 		z, err := hex.DecodeString(strings.TrimSpace(s.Z))
 		if err != nil || len(z) != 32 {
 			return nil, fmt.Errorf("%s: the secret of %s and %s is not 32 octets in hex", secretsFile, s.PartyA, s.PartyB)
 		}
-		out[pair{s.PartyA, s.PartyB}] = z
+		out = append(out, secret{s.PartyA, s.PartyB, z})
 	}
 	return out, nil
 }

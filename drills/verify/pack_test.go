@@ -34,6 +34,8 @@ type pack struct {
 	noCustody      bool
 	count          int  // allowed; 0 means enough
 	untold         bool // the command stands in no keyuse entry
+	copied         bool // it is laid on an intruder's copy of the key
+	intruder       bool // the drill has an intruder with the key
 	otherDecision  bool // the authorisation names another hash
 	strangersNote  bool // the authorisation is signed by somebody else
 	uses           int  // said at closing; 0 means the truth
@@ -173,6 +175,12 @@ func (p pack) write(t *testing.T) written {
 	if !p.untold {
 		uses = 1
 		add(journal.KindKeyUse, map[string]any{"key": "recovery-1", "number": 1, "digest": digest, "authorisation": "a1", "decision": seq, "decision_hash": named, "use": "cs02b-mode-8"})
+	}
+	if p.intruder {
+		add(journal.KindAct, map[string]any{"verb": "attack", "object": "recovery", "phase": "begin"})
+	}
+	if p.copied {
+		add("copyuse", map[string]any{"key": "recovery-1", "digest": digest, "campaign": "1 intruder", "device": device.String()})
 	}
 	add(journal.KindMessage, map[string]any{"file": "messages/000001.hex", "sha256": hexSum(message)})
 	if !p.noCustody && !p.neverClosed {

@@ -98,6 +98,8 @@ func TestBentRecords(t *testing.T) {
 		{"a key used with nobody holding it open", pack{noCustody: true}, "no custodians held it open"},
 		{"more signatures than allowed", pack{count: -1}, "1 signatures, the authorisation allows 0"},
 		{"a command of the Recovery key that no entry tells of", pack{untold: true}, "no decision accounts for"},
+		{"a command laid on an intruder that the drill does not have", pack{untold: true, copied: true}, "the drill has none with that key"},
+		{"a command that neither a decision nor the intruder made", pack{untold: true, intruder: true}, "no decision accounts for"},
 		{"an authorisation for another decision", pack{otherDecision: true}, "names another decision"},
 		{"an authorisation by somebody else", pack{strangersNote: true}, "not signed by the record key"},
 		{"the token made more signatures than were told", pack{uses: 1}, "made 2 signatures, the record accounts for 1"},
@@ -224,4 +226,12 @@ func TestNoPack(t *testing.T) {
 	require.ErrorContains(t, err, "opening the pack")
 	empty := check(t, t.TempDir(), verify.Options{})
 	require.False(t, empty.Intact)
+}
+
+// In a drill in which somebody has a copy of the key, his signatures are told apart
+// from those that a decision allows.
+func TestIntrudersCopy(t *testing.T) {
+	t.Parallel()
+	r := check(t, pack{untold: true, copied: true, intruder: true}.write(t).dir, verify.Options{})
+	require.True(t, r.Intact, r.Verdict())
 }
