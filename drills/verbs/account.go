@@ -68,6 +68,9 @@ func (w *World) account(to time.Duration, sent, happened []*exchange) error {
 			w.learn(x)
 		case outcomePartly:
 			w.learn(x)
+			c.again(x.attempt) // a store that was busy is not for long
+		case outcomeToken:
+			c.putOff(x.attempt)
 		case outcomeLost, outcomeBroker:
 			c.again(x.attempt)
 		}

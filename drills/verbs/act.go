@@ -38,7 +38,12 @@ func (w *World) Act(ctx context.Context, at time.Duration, a engine.Action) erro
 	if do == nil {
 		return fmt.Errorf("verbs: internal error: verb %q is in the vocabulary and nobody does it", a.Verb)
 	}
-	err := do(ctx, at, a)
+	var err error
+	if waitsForCA(a) {
+		err = w.whenCAWorks(ctx, at, a, do)
+	} else {
+		err = do(ctx, at, a)
+	}
 	w.changed()
 	if errors.Is(err, engine.ErrRefused) {
 		w.refusals = append(w.refusals, fmt.Sprintf("%s %s: %v", a.Verb, a.Object, err))
@@ -65,12 +70,4 @@ func (w *World) release(_ context.Context, _ time.Duration, a engine.Action) err
 	}
 	p.frozen = false
 	return nil
-}
-
-// closeKey ends the use of a key before its authorisation does.
-func (w *World) closeKey(ctx context.Context, at time.Duration, a engine.Action) error {
-	if a.Object != recoveryName || w.custody.session == nil {
-		return refuse("the %s key is not open", a.Object)
-	}
-	return w.closeRecovery(ctx, at)
 }

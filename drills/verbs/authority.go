@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,20 +22,27 @@ import (
 	"smki.example/drills/journal"
 	"smki.example/hsm"
 	"smki.example/hsm/ceremony"
+	"smki.example/hsm/custody"
 	"smki.example/policy"
 )
 
 // An authority is the drill's CA: a real one, on a database in the scratch folder.
 type authority struct {
-	script   string // SHA-256 of the ceremony's script
+	script   string // SHA-256 of the first ceremony's script
 	ceremony *ceremony.Result
 	store    *store.Store
+	logKey   ed25519.PrivateKey
 	issuer   *ca.Issuer
 	register *revocation.Register
-	made     map[string]*policy.Certificate // by name in the ceremony's script
-	counts   map[string]*atomic.Int64       // signatures asked of each key, by authority
-	imported int                            // signatures that the ceremony made
+	keys     []ca.Authority                 // every generation, oldest first
+	made     map[string]*policy.Certificate // newest, by name in the ceremony's script
+	known    []*policy.Certificate          // of authorities, every one that was ever made
+	counts   map[string]*atomic.Int64       // signatures asked of each key, by authority and generation
+	imported int                            // signatures that ceremonies made
 	lists    []*policy.CRL                  // published in this drill, in order
+	// symmetric are the first ceremony's shares of the symmetric key, until they are
+	// with the custodians of the procedure pack.
+	symmetric []custody.Share
 }
 
 // authorityNames are the authorities that a key ceremony made, in the order of
@@ -46,7 +54,7 @@ const recoveryName = "recovery"
 
 // openAuthority plays the key ceremony on the drill's tokens and opens a CA on
 // what it made. The Recovery and Contingency tokens are closed afterwards: what
-// opens the first is the custodians, and nothing in this drill opens the second.
+// opens them from then on is custodians and a decision.
 func (w *World) openAuthority(ctx context.Context) (a *authority, err error) {
 	a = &authority{made: map[string]*policy.Certificate{}, counts: map[string]*atomic.Int64{}}
 	defer func() {
@@ -58,7 +66,8 @@ func (w *World) openAuthority(ctx context.Context) (a *authority, err error) {
 	a.script = script.Hash()
 	a.ceremony, err = ceremony.Run(ctx, ceremony.Config{
 		Script: script, Environment: w.env, Out: filepath.Join(w.cfg.Scratch, "ceremony"), Clock: w.clock.Now,
-		Token: func(ctx context.Context, name string) (*hsm.Token, error) { return w.tokens.login(ctx, name) },
+		Token:     func(ctx context.Context, name string) (*hsm.Token, error) { return w.tokens.login(ctx, name) },
+		Custodian: func(_ string, s custody.Share) error { a.symmetric = append(a.symmetric, s); return nil },
 	})
 	if err != nil {
 		return a, err
@@ -81,43 +90,93 @@ func (a *authority) open(ctx context.Context, w *World) error {
 	if a.store, err = store.Open(ctx, store.Config{URL: filepath.Join(w.cfg.Scratch, "smki.db"), Clock: w.clock.Now}); err != nil {
 		return err
 	}
+	if _, a.logKey, err = ed25519.GenerateKey(rand.Reader); err != nil {
+		return fmt.Errorf("making the audit log's key: %w", err)
+	}
+	for _, name := range authorityNames {
+		if err := a.add(ctx, w, name, 1, a.made[name]); err != nil {
+			return err
+		}
+	}
+	if err := a.start(ctx, w); err != nil {
+		return err
+	}
+	if err := a.importCeremony(ctx, a.ceremony); err != nil {
+		return err
+	}
+	return w.writeAuthorities(a)
+}
+
+// add gives the CA a key of an authority. Those that the authority had before sign
+// lists only from then on.
+func (a *authority) add(ctx context.Context, w *World, name string, generation int, certificate *policy.Certificate) error {
 	token, err := w.tokens.login(ctx, ownerCA)
 	if err != nil {
 		return err
 	}
-	var list []ca.Authority
-	for _, name := range authorityNames {
-		key, err := token.Key(ctx, hsm.Label(name, 1))
-		if err != nil {
+	key, err := token.Key(ctx, hsm.Label(name, generation))
+	if err != nil {
+		return err
+	}
+	asked := &atomic.Int64{}
+	a.counts[string(key.Label())] = asked
+	for i := range a.keys {
+		a.keys[i].Retired = a.keys[i].Retired || a.keys[i].Name == name
+	}
+	a.keys = append(a.keys, ca.Authority{
+		Name: name, Generation: generation, Certificate: certificate,
+		Signer: func(ctx context.Context) crypto.Signer { return countedSigner{key.Signer(ctx), asked} },
+	})
+	a.made[name], a.known = certificate, append(a.known, certificate)
+	return nil
+}
+
+// renewed gives an authority a new certificate for the key it has.
+func (a *authority) renewed(name string, certificate *policy.Certificate) {
+	for i := range a.keys {
+		if k := &a.keys[i]; k.Name == name && !k.Retired {
+			k.Certificate = certificate
+		}
+	}
+	a.made[name], a.known = certificate, append(a.known, certificate)
+}
+
+// generation is the number of the key that an authority signs with.
+func (a *authority) generation(name string) int {
+	n := 0
+	for _, k := range a.keys {
+		if k.Name == name {
+			n = max(n, k.Generation)
+		}
+	}
+	return n
+}
+
+// start opens the CA with the keys it has, anew if it is open.
+func (a *authority) start(ctx context.Context, w *World) error {
+	if a.issuer != nil {
+		if err := a.issuer.Close(ctx); err != nil {
 			return err
 		}
-		asked := &atomic.Int64{}
-		a.counts[name] = asked
-		list = append(list, ca.Authority{
-			Name: name, Generation: 1, Certificate: a.made[name],
-			Signer: func(ctx context.Context) crypto.Signer { return countedSigner{key.Signer(ctx), asked} },
-		})
+		a.issuer = nil
 	}
-	_, logKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making the audit log's key: %w", err)
-	}
-	a.issuer, err = ca.Open(ctx, ca.Config{Store: a.store, Environment: w.env, Authorities: list, LogKey: logKey, Clock: w.clock.Now})
+	var err error
+	a.issuer, err = ca.Open(ctx, ca.Config{Store: a.store, Environment: w.env, Authorities: slices.Clone(a.keys), LogKey: a.logKey, Clock: w.clock.Now})
 	if err != nil {
 		return err
 	}
+	a.register, err = revocation.New(revocation.Config{Issuer: a.issuer})
+	return err
+}
+
+// importCeremony takes over what a ceremony signed.
+func (a *authority) importCeremony(ctx context.Context, made *ceremony.Result) error {
 	var intents []ca.CeremonyIntent
-	for _, in := range a.ceremony.Intents {
+	for _, in := range made.Intents {
 		intents = append(intents, ca.CeremonyIntent{TBS: in.TBS, Signature: in.Signature, Profile: in.Profile, KeyLabel: string(in.KeyLabel)})
 	}
-	a.imported = len(intents)
-	if err := a.issuer.ImportCeremony(ctx, intents); err != nil {
-		return err
-	}
-	if a.register, err = revocation.New(revocation.Config{Issuer: a.issuer}); err != nil {
-		return err
-	}
-	return w.writeAuthorities(a)
+	a.imported += len(intents)
+	return a.issuer.ImportCeremony(ctx, intents)
 }
 
 // writeAuthorities puts the authorities' certificates and the ceremony's public
@@ -184,7 +243,8 @@ func (a *authority) issueAll(ctx context.Context, requests [][]byte, requester s
 	return certificates, nil
 }
 
-// publish has the CA sign a new list, and puts it into pack and journal.
+// publish has the CA sign a new list, and puts it into pack and journal. issuer is
+// an authority, meaning its newest key, or an authority with a generation.
 func (w *World) publish(ctx context.Context, at time.Duration, issuer string) error {
 	record, err := w.authority.register.PublishCRL(ctx, issuer)
 	if err != nil {
@@ -195,17 +255,25 @@ func (w *World) publish(ctx context.Context, at time.Duration, issuer string) er
 		return fmt.Errorf("reading the list of %s: %w", issuer, err)
 	}
 	w.authority.lists = append(w.authority.lists, list)
-	file := fmt.Sprintf("crls/%s-%d.crl", issuer, record.Number)
+	// Numbers begin anew with each key, and so the key is in the name.
+	name, generation := ca.SplitID(record.Issuer)
+	if generation > 1 {
+		name = record.Issuer
+	}
+	file := fmt.Sprintf("crls/%s-%d.crl", name, record.Number)
+	if generation > 1 {
+		file = fmt.Sprintf("crls/%s.%d.crl", name, record.Number)
+	}
 	if err := w.pack.write(file, record.DER); err != nil {
 		return err
 	}
 	_, err = w.record(journal.KindCRL, at, CRLPublished{
-		File: file, Issuer: issuer, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Entries: len(list.Entries),
+		File: file, Issuer: name, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Entries: len(list.Entries),
 	})
 	return err
 }
 
-// list is the newest list of an authority, or nil.
+// list is the newest list of an authority's newest key, or nil.
 func (a *authority) list(issuer string) *policy.CRL {
 	key := a.made[issuer].SubjectKeyID
 	for i := len(a.lists) - 1; i >= 0; i-- {
@@ -216,18 +284,31 @@ func (a *authority) list(issuer string) *policy.CRL {
 	return nil
 }
 
-// revoked reports whether the newest list of the Issuing OCA has the serial.
+// revoked reports whether the newest list of any key has the serial.
 func (a *authority) revoked(serial policy.Serial) bool {
-	list := a.list("issuing-oca")
-	if list == nil {
-		return false
-	}
-	for _, e := range list.Entries {
-		if e.Serial == serial {
+	seen := map[policy.KeyID]bool{}
+	for i := len(a.lists) - 1; i >= 0; i-- {
+		list := a.lists[i]
+		if seen[list.AuthorityKeyID] {
+			continue
+		}
+		seen[list.AuthorityKeyID] = true
+		if _, is := list.Find(serial); is {
 			return true
 		}
 	}
 	return false
+}
+
+// issuerOf finds the authority that issued a certificate. Of two certificates for
+// one key the newest is meant.
+func (a *authority) issuerOf(c *policy.Certificate) *policy.Certificate {
+	for i := len(a.known) - 1; i >= 0; i-- {
+		if a.known[i].SubjectKeyID == c.AuthorityKeyID {
+			return a.known[i]
+		}
+	}
+	return nil
 }
 
 func (a *authority) close() error {

@@ -50,7 +50,9 @@ type campaign struct {
 	executeAt *time.Time
 	// scope is asked for the devices anew when a campaign that waited begins.
 	scope func() []int
-	final bool // the party's own keys go in, and not a placeholder's
+	// symmetricKey goes with a contingency command: the campaign's alone.
+	symmetricKey []byte
+	final        bool // the party's own keys go in, and not a placeholder's
 	// cancels marks a campaign that has devices drop what they keep.
 	cancels bool
 	rate    float64
@@ -79,6 +81,7 @@ type attempt struct {
 	try    int // 1 for the first
 	// released is set on a command that comes out of quarantine; it has its counter.
 	released bool
+	waited   int // how often its token did not answer
 	counter  gbcs.OriginatorCounter
 }
 

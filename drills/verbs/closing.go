@@ -11,7 +11,6 @@ import (
 	"smki.example/drills/engine"
 	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
-	"smki.example/hsm/custody"
 	"smki.example/policy"
 )
 
@@ -19,7 +18,7 @@ import (
 // looks at what stands in database, tokens, lists and devices, not at what the
 // drill believes it did.
 func (w *World) Closing(ctx context.Context) ([]engine.Check, error) {
-	if err := w.closeRecovery(ctx, w.clock.now()); err != nil {
+	if err := w.closeGuards(ctx, w.clock.now()); err != nil {
 		return nil, err
 	}
 	if err := w.certifyKept(ctx); err != nil {
@@ -37,7 +36,7 @@ func (w *World) Closing(ctx context.Context) ([]engine.Check, error) {
 		{"every revoked serial is on the CRL", w.revocations},
 		{"no device that could be reached trusts a withdrawn key", w.withdrawn},
 		{"no counter went back but by an authorised floor", w.noneWentBack},
-		{"every signature of the Recovery key has its decision", w.recoveryUses},
+		{"every signature of the Recovery or Contingency key has its decision", w.guardedUses},
 		{"devices say what they hold", w.honest},
 		{"the audit log is whole", w.auditLog},
 	} {
@@ -180,28 +179,6 @@ func (w *World) noneWentBack(context.Context) (bool, string, error) {
 		found += ": " + w.counters.wrong[0]
 	}
 	return len(w.counters.wrong) == 0, found, nil
-}
-
-// recoveryUses compares three accounts of the Recovery key: the custodians'
-// ledger, the journal, and the decisions that the authorisations name.
-func (w *World) recoveryUses(context.Context) (bool, string, error) {
-	spent, err := custody.ReadLedger(w.custody.vault.Ledger)
-	if err != nil {
-		return false, "", err
-	}
-	var ledger []string
-	bad := 0
-	for _, s := range spent {
-		a, err := custody.ParseAuthorisation(s.Signed, w.custody.vault.DecisionKey)
-		if err != nil || a.Decision == "" {
-			bad++
-		}
-		for _, use := range s.Uses {
-			ledger = append(ledger, use.Digest)
-		}
-	}
-	held := bad == 0 && slices.Equal(ledger, w.custody.digests)
-	return held, fmt.Sprintf("%d signatures in the custodians' ledger, %d in the journal, under %d authorisations", len(ledger), len(w.custody.digests), len(spent)), nil
 }
 
 func (w *World) honest(context.Context) (bool, string, error) {

@@ -1,12 +1,12 @@
 package verbs
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -15,6 +15,7 @@ import (
 	"smki.example/drills/journal"
 	"smki.example/hsm"
 	"smki.example/hsm/custody"
+	"smki.example/policy"
 )
 
 // custodySample says in the record what of the custody is invented.
@@ -23,182 +24,325 @@ const custodySample = "sample: custodians, their Parties, k of n and travel time
 // openFor is how long a key stays open if the decision does not say.
 const openFor = 24 * time.Hour
 
-// recoveryUse is what the Recovery key is authorised for.
-const recoveryUse = "cs02b-mode-8"
+// What the guarded keys are authorised for. One decision allows one key one use.
+const (
+	recoveryUse    = "cs02b-mode-8"
+	contingencyUse = "cs02b-mode-9"
+	symmetricUse   = "cs02b-mode-9-symmetric-key"
+)
 
-// A custodian holds one share, on paper of his own. In a drill the share is kept
-// in memory, apart from every token.
-type custodian struct {
-	name   string
-	party  string
-	travel time.Duration
-	share  custody.Share
-}
+// contingencyName is the name of the Contingency key, for decisions and labels.
+const contingencyName = "contingency"
 
-// custodians guard the Recovery key. The vault knows no PIN: the shares are it.
+// symmetricName is the name under which authorisations speak of the symmetric key
+// that unwraps the Contingency key's public half.
+const symmetricName = "contingency-symmetric"
+
+// keyNames are the keys that a scenario may speak of.
+var keyNames = []string{recoveryName, contingencyName}
+
+// keyWords are the keys as people call them.
+var keyWords = map[string]string{recoveryName: "Recovery key", contingencyName: "Contingency key"}
+
+// custodians guard one generation of one key. The vault knows no PIN: the shares
+// are it.
 type custodians struct {
-	people   []custodian
-	needed   int // shares that open the key
-	parties  int // from at least so many Parties
-	vault    *custody.Vault
-	label    hsm.KeyLabel
-	summoned *engine.Authorisation // the decision on which they travel, or nil
-	opens    time.Duration         // when the key will be open
-	session  *custody.Session      // nil: closed
-	opened   *Custody              // how it was opened
-	count    int                   // authorisations given so far
-	uses     int                   // signatures over all sessions
-	digests  []string              // of what was signed, in order, as the journal has them
+	key        string // as decisions call it
+	generation int
+	use        string
+	label      hsm.KeyLabel
+	owner      string // of its token
+	pin        *shares
+	vault      *custody.Vault
+	// certificate is the Recovery key's; the Contingency key has none.
+	certificate *policy.Certificate
+	// symmetric goes with the Contingency key; nil for the other.
+	symmetric *symmetric
+
+	summoned  *engine.Authorisation // the decision on which they travel, or nil
+	called    time.Duration
+	opens     time.Duration    // when the key will be open; 0: not as things stand
+	session   *custody.Session // nil: closed
+	opened    *Custody         // how it was opened
+	uses      int              // signatures over all sessions
+	destroyed bool
 }
 
-// makeCustodians splits the Recovery token's PIN. When it returns no file holds
-// the PIN, and the token can be opened by shares and a decision only.
+// A symmetric is the key that wraps the public half of the Contingency key. It is
+// in no token, because a contingency command carries it in clear: from the first
+// such command on, everybody on the way has it.
+type symmetric struct {
+	generation int
+	label      hsm.KeyLabel
+	shares     *shares
+	vault      *custody.SecretVault
+	session    *custody.SecretSession
+	opened     *Custody
+	campaign   *campaign // the one that it is for
+	exposed    bool      // a command with it was sent
+	destroyed  bool
+}
+
+// words is how people call the key and, if it is not the first, which one.
+func (c *custodians) words() string {
+	if c.generation == 1 {
+		return "the " + keyWords[c.key]
+	}
+	return fmt.Sprintf("the %s (number %d)", keyWords[c.key], c.generation)
+}
+
+// guardOf is the generation of a key that a decision opens: the one that stands
+// on most devices, the newest if they are equal. A renewed key is of no use until
+// devices know it, and the old one is what puts it there.
+func (w *World) guardOf(key string) *custodians {
+	all := w.dcc.guards[key]
+	if len(all) == 0 {
+		return nil
+	}
+	for _, c := range all {
+		if c.session != nil || c.summoned != nil {
+			return c
+		}
+	}
+	best, most := all[len(all)-1], -1
+	for i := len(all) - 1; i >= 0; i-- {
+		if n := w.standingOn(all[i]); n > most && !all[i].destroyed {
+			best, most = all[i], n
+		}
+	}
+	return best
+}
+
+// newest is the generation of a key that was made last.
+func (w *World) newest(key string) *custodians {
+	all := w.dcc.guards[key]
+	return all[len(all)-1]
+}
+
+// standingOn counts the devices on which a key stands: in the recovery cell, or
+// wrapped in the root certificate.
+func (w *World) standingOn(c *custodians) int {
+	n := 0
+	for i := range w.fleet.Len() {
+		if c.knownTo(w, i) {
+			n++
+		}
+	}
+	return n
+}
+
+// makeCustodians splits the PINs of the Recovery and the Contingency token, and
+// gives the custodians of the procedure pack the shares of the symmetric key, which
+// the ceremony handed out. When it returns no file holds a PIN, and either token
+// can be opened by shares and a decision only.
 func (w *World) makeCustodians() (*custodians, error) {
-	made := w.tokens.made[ownerRecovery]
-	seats, threshold := w.cfg.Procedure.Custodians, w.cfg.Procedure.Threshold
-	shares, err := custody.Seal(made.PINFile, threshold.Shares, len(seats), nil)
+	w.dcc = newDCC()
+	w.dcc.roots = []rootMade{{certificate: w.authority.made[thingRootOCA], key: 1, contingency: 1, wrapped: 1}}
+	for _, s := range w.cfg.Procedure.Custodians {
+		w.dcc.people = append(w.dcc.people, &custodian{name: s.Seat, party: s.Party, travel: s.Travel, person: 1})
+	}
+	threshold := w.cfg.Procedure.Threshold
+	symmetricKey, err := custody.Combine(w.authority.symmetric)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := note.NewVerifier(w.cfg.Journal.Key().Verifier())
+	made, err := custody.Split(symmetricKey, threshold.Shares, len(w.dcc.people), nil)
+	clear(symmetricKey)
+	w.authority.symmetric = nil
 	if err != nil {
-		return nil, fmt.Errorf("reading the record key: %w", err)
+		return nil, err
+	}
+	recovery, err := w.seal(recoveryName, 1, ownerRecovery, w.dcc.people)
+	if err != nil {
+		return nil, err
+	}
+	recovery.certificate = w.authority.made[recoveryName]
+	contingency, err := w.seal(contingencyName, 1, ownerContingency, w.dcc.people)
+	if err != nil {
+		return nil, err
+	}
+	if contingency.symmetric, err = w.keepSymmetric(1, shareOut(secretSymmetric, w.dcc.people, made, threshold.Parties)); err != nil {
+		return nil, err
+	}
+	w.dcc.guards[recoveryName] = []*custodians{recovery}
+	w.dcc.guards[contingencyName] = []*custodians{contingency}
+	return recovery, nil
+}
+
+// seal splits the PIN of an owner's token among seats.
+func (w *World) seal(key string, generation int, owner string, seats []*custodian) (*custodians, error) {
+	made, threshold := w.tokens.made[owner], w.cfg.Procedure.Threshold
+	split, err := custody.Seal(made.PINFile, threshold.Shares, len(seats), nil)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := w.decisionKey()
+	if err != nil {
+		return nil, err
+	}
+	c := &custodians{
+		key: key, generation: generation, owner: owner, label: hsm.Label(key, generation), use: recoveryUse,
+		pin: shareOut(key, seats, split, threshold.Parties),
+	}
+	if key == contingencyName {
+		c.use = contingencyUse
 	}
 	config := hsm.FromSoftHSM(made)
 	config.PINFile = ""
 	config.RequireLabelPrefix = exerciseLabel
-	c := &custodians{
-		needed: threshold.Shares, parties: threshold.Parties, label: hsm.Label(recoveryName, 1),
-		vault: &custody.Vault{Token: config, DecisionKey: verifier, Ledger: filepath.Join(w.cfg.Scratch, "custody"), Clock: w.clock.Now},
-	}
-	for i, seat := range seats {
-		c.people = append(c.people, custodian{name: seat.Seat, party: seat.Party, travel: seat.Travel, share: shares[i]})
-	}
+	config.Timeout = tokenTimeout
+	c.vault = &custody.Vault{Token: config, DecisionKey: verifier, Ledger: w.ledger(), Clock: w.clock.Now, Holders: c.pin.holders()}
 	return c, nil
+}
+
+func (w *World) keepSymmetric(generation int, s *shares) (*symmetric, error) {
+	verifier, err := w.decisionKey()
+	if err != nil {
+		return nil, err
+	}
+	k := &symmetric{generation: generation, label: hsm.Label(symmetricName, generation), shares: s}
+	k.vault = &custody.SecretVault{Label: k.label, Holders: s.holders(), DecisionKey: verifier, Ledger: w.ledger(), Clock: w.clock.Now}
+	return k, nil
+}
+
+// ledger is where the custodians' use of keys is remembered, for all keys.
+func (w *World) ledger() string { return filepath.Join(w.cfg.Scratch, "custody") }
+
+func (w *World) decisionKey() (note.Verifier, error) {
+	verifier, err := note.NewVerifier(w.cfg.Journal.Key().Verifier())
+	if err != nil {
+		return nil, fmt.Errorf("reading the record key: %w", err)
+	}
+	return verifier, nil
 }
 
 // Authorise sends for the custodians of a key, in the name of a decision that is
 // in the journal. The key is open when enough of them have arrived; a campaign
 // that waits for it begins then.
 func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authorisation) error {
-	c := w.custody
+	c := w.guardOf(a.Key)
 	refuse := func(format string, args ...any) error {
 		err := refuse(format, args...)
 		w.refusals = append(w.refusals, fmt.Sprintf("open %s: %v", a.Key, err))
 		return err
 	}
 	switch {
-	case a.Key != recoveryName:
-		return refuse("no drill of this library opens the %s key: the procedure has no step for it here", a.Key)
+	case c == nil:
+		return refuse("nobody guards a key called %q", a.Key)
 	case c.session != nil || c.summoned != nil:
-		return refuse("the Recovery key is open, or its custodians are on their way, under an earlier decision")
+		return refuse("%s is open, or its custodians are on their way, under an earlier decision", c.words())
+	case c.destroyed:
+		return refuse("%s was destroyed", c.words())
+	case c.symmetric != nil && c.symmetric.exposed:
+		return refuse("%s cannot be used again: its symmetric key was sent in the open by the campaign %q; new contingency material is needed first", c.words(), c.symmetric.campaign.name)
 	}
-	c.summoned, c.opens = &a, at+c.quorum()
-	w.pending = append(w.pending, pendingAct{c.opens, w.openRecovery})
+	opens, can := c.quorum(at, -1)
+	if !can {
+		return refuse("%s cannot be opened: %s", c.words(), c.short())
+	}
+	c.summoned, c.called = &a, at
+	w.expect(c, opens)
+	return w.recordSummons(at, c)
+}
+
+// quorum is when enough custodians for all that is needed are there.
+func (c *custodians) quorum(called, after time.Duration) (time.Duration, bool) {
+	at, can := c.pin.quorum(called, after)
+	if !can || c.symmetric == nil {
+		return at, can
+	}
+	also, can := c.symmetric.shares.quorum(called, after)
+	return max(at, also), can
+}
+
+// short says what is missing for a quorum.
+func (c *custodians) short() string {
+	var words []string
+	for _, s := range c.secrets() {
+		if t := s.tally(); !t.enough {
+			words = append(words, fmt.Sprintf("%d shares of %s can be brought, %d of at least %d Parties are needed", t.present, secretWords(s.of), t.needed, t.parties))
+		}
+	}
+	if len(words) == 0 {
+		return "everybody who could come has come, and the shares do not open it"
+	}
+	return strings.Join(words, "; ")
+}
+
+func (c *custodians) secrets() []*shares {
+	if c.symmetric == nil {
+		return []*shares{c.pin}
+	}
+	return []*shares{c.pin, c.symmetric.shares}
+}
+
+func secretWords(of string) string {
+	if of == secretSymmetric {
+		return "the symmetric key"
+	}
+	return "the " + keyWords[of]
+}
+
+func (w *World) expect(c *custodians, opens time.Duration) {
+	c.opens = opens
+	w.pending = append(w.pending, pendingAct{opens, func(ctx context.Context, at time.Duration) error {
+		if c.summoned == nil || c.opens != opens {
+			return nil // somebody was held up, or the key is open
+		}
+		return w.openGuard(ctx, at, c)
+	}})
+}
+
+func (w *World) recordSummons(at time.Duration, c *custodians) error {
 	_, err := w.record(journal.KindCustody, at, Custody{
-		Key: string(c.label), Decision: a.DecisionSeq, DecisionHash: a.DecisionHash, Needed: c.needed, Of: len(c.people), Shares: []ShareGiven{},
+		Key: string(c.label), Decision: c.summoned.DecisionSeq, DecisionHash: c.summoned.DecisionHash, Needed: c.pin.needed, Of: len(c.pin.held), Shares: []ShareGiven{},
 		Expected: journal.FormatAt(c.opens), Sample: custodySample,
 	})
 	return err
 }
 
-// arrivals are the custodians in the order in which they reach the ceremony.
-func (c *custodians) arrivals() []custodian {
-	return slices.SortedStableFunc(slices.Values(c.people), func(a, b custodian) int { return cmp.Compare(a.travel, b.travel) })
-}
-
-// quorum is how long it takes until enough custodians of enough Parties are there.
-func (c *custodians) quorum() time.Duration {
-	parties := map[string]bool{}
-	for i, person := range c.arrivals() {
-		if parties[person.party] = true; i+1 >= c.needed && len(parties) >= c.parties {
-			return person.travel
+// reconsider works out anew when those who were called will be enough, after
+// something happened to a custodian or a share.
+func (w *World) reconsider(at time.Duration) error {
+	for _, key := range keyNames {
+		for _, c := range w.dcc.guards[key] {
+			if c.summoned == nil {
+				continue
+			}
+			opens, can := c.quorum(c.called, -1)
+			if opens = max(opens, at); can && opens == c.opens || !can && c.opens == 0 {
+				continue
+			}
+			if !can {
+				c.opens = 0
+				if err := w.announce(at, key, fmt.Sprintf("%s cannot be opened as things stand: %s", c.words(), c.short())); err != nil {
+					return err
+				}
+				continue
+			}
+			w.expect(c, opens)
+			if err := w.announce(at, key, fmt.Sprintf("enough custodians for %s are now expected at %s", c.words(), journal.FormatAt(opens))); err != nil {
+				return err
+			}
 		}
-	}
-	panic("verbs: internal error: the procedure pack has a threshold that its custodians cannot meet")
-}
-
-// openRecovery is the ceremony of the custodians: the authorisation is written
-// from the decision and signed by the record key, the shares are put together,
-// and the session stands until the authorisation ends.
-func (w *World) openRecovery(ctx context.Context, at time.Duration) error {
-	c := w.custody
-	decision := *c.summoned
-	c.summoned = nil
-	c.count++
-	span := decision.For
-	if span == 0 {
-		span = openFor
-	}
-	a := custody.Authorisation{
-		// The run stands in the name, so that no vault of another drill takes it.
-		ID: fmt.Sprintf("%s.%d", w.cfg.Journal.RunID(), c.count), Key: c.label, Use: recoveryUse,
-		// Three tries for each device, and not one signature more.
-		Count: attempts * w.fleet.Len(), NotBefore: w.clock.date(at), Expires: w.clock.date(at + span), Decision: decision.DecisionHash,
-	}
-	signed, err := a.Sign(w.cfg.Journal.Key().Signer())
-	if err != nil {
-		return err
-	}
-	entry := Custody{
-		Key: string(c.label), Authorisation: a.ID, Use: a.Use, Count: a.Count, NotBefore: a.NotBefore, Expires: a.Expires,
-		Decision: decision.DecisionSeq, DecisionHash: decision.DecisionHash, Note: string(signed),
-		Needed: c.needed, Of: len(c.people), Sample: custodySample,
-	}
-	var shares []custody.Share
-	for _, person := range c.arrivals() {
-		given := person.travel <= c.quorum()
-		entry.Shares = append(entry.Shares, ShareGiven{Custodian: person.name, Party: person.party, Share: person.share.Index(), Given: given})
-		if given {
-			shares = append(shares, person.share)
-		}
-	}
-	// That they were called, and for which decision, is in the journal already; that
-	// the key is open is there before it signs anything.
-	session, err := c.vault.Open(ctx, signed, shares)
-	if err != nil {
-		entry.Refused = err.Error()
-		_, werr := w.record(journal.KindCustody, at, entry)
-		return errors.Join(err, werr)
-	}
-	c.session, c.opened, entry.Opened = session, &entry, true
-	if _, err := w.record(journal.KindCustody, at, entry); err != nil {
-		return err
-	}
-	w.pending = append(w.pending, pendingAct{at + span, w.closeRecovery})
-	w.wakeCampaigns(at, recoveryName)
-	return nil
-}
-
-// closeRecovery ends the session, if it is open, and records how often the key
-// was used.
-func (w *World) closeRecovery(_ context.Context, at time.Duration) error {
-	c := w.custody
-	if c.session == nil {
-		return nil
-	}
-	uses := len(c.session.Uses())
-	if err := c.session.Close(); err != nil {
-		return err
-	}
-	c.session = nil
-	entry := *c.opened
-	entry.Opened, entry.Closed, entry.Uses, entry.Note, entry.Shares = false, true, uses, "", []ShareGiven{}
-	_, err := w.record(journal.KindCustody, at, entry)
-	return err
-}
-
-func (c *custodians) close() error {
-	if c.session == nil {
-		return nil
-	}
-	err := c.session.Close()
-	c.session = nil
-	if err != nil && !errors.Is(err, custody.ErrRefused) {
-		return err
 	}
 	return nil
 }
 
-// keyNames are the keys that a scenario may speak of.
-var keyNames = []string{recoveryName, "contingency"}
+// close ends what is open when the drill ends without its closing checks.
+func (d *dcc) close() error {
+	var errs []error
+	for _, all := range d.guards {
+		for _, c := range all {
+			if c.session != nil {
+				errs = append(errs, c.session.Close())
+				c.session = nil
+			}
+			if c.symmetric != nil && c.symmetric.session != nil {
+				errs = append(errs, c.symmetric.session.Close())
+				c.symmetric.session = nil
+			}
+		}
+	}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return errors.Is(err, custody.ErrRefused) })...)
+}

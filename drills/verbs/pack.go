@@ -24,7 +24,7 @@ import (
 const sampleDevices = 12
 
 // messageSample says the same in the record.
-var messageSample = fmt.Sprintf("every command of the Recovery key; of the rest a sample: up to %d exchanges of each outcome in each campaign, and of each read-back", sampleDevices)
+var messageSample = fmt.Sprintf("every command of the Recovery and the Contingency key; of the rest a sample: up to %d exchanges of each outcome in each campaign, and of each read-back", sampleDevices)
 
 // A pack is the evidence pack while it is being filled. Whoever can write to the
 // folder can change it until the seal binds every file; afterwards a change shows.

@@ -101,16 +101,6 @@ func (w *World) pathOf(f filling) [][]byte {
 	return path
 }
 
-// issuerOf finds the authority that issued a certificate.
-func (a *authority) issuerOf(c *policy.Certificate) *policy.Certificate {
-	for _, name := range authorityNames {
-		if made := a.made[name]; made != nil && made.SubjectKeyID == c.AuthorityKeyID {
-			return made
-		}
-	}
-	return nil
-}
-
 // hasCell reports whether a device has a cell.
 func hasCell(d *fleet.Device, cell gbcs.TrustAnchorCell) bool {
 	_, has := d.Cell(cell)

@@ -27,6 +27,7 @@ type Custody struct {
 	Note          string       `json:"note,omitempty"`
 	Needed        int          `json:"needed"`
 	Of            int          `json:"of"`
+	Parties       int          `json:"parties,omitempty"` // of how many at least those who give must be
 	Shares        []ShareGiven `json:"shares"`
 	Opened        bool         `json:"opened"`
 	Refused       string       `json:"refused,omitempty"` // why it was not opened

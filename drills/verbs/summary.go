@@ -119,7 +119,7 @@ func (w *World) figures() Figures {
 		Party: p.name, Compromised: w.compromised(p), Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
 		Reachable: len(rows.Reachable()), Ends: ends, Taken: w.takenEver(), TakenMost: w.harm.peak, TakenMostAt: journal.FormatAt(w.harm.peakAt),
 		Misuse: "none", Methods: []string{}, Work: []CampaignDone{},
-		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.custody.uses, Unaccounted: w.unaccounted,
+		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.usesOf(recoveryName), ContingencyUses: w.usesOf(contingencyName), Unaccounted: w.unaccounted,
 		CountersSetBack: w.counters.lowered, Alerts: w.alerts,
 		TopUps: w.harm.topUps(), SiteVisits: len(rows) - ends[statusRecovered] - ends[statusExcluded], DeviceHours: round(w.harm.deviceHours()),
 		HeldFor: journal.FormatAt(w.harm.held), HeldHours: round(w.harm.heldAll.Hours()), RefusedSteps: w.refusals, Assumptions: w.assumptions(), Sample: w.samples(),

@@ -32,13 +32,18 @@ const (
 type tokens struct {
 	made map[string]*softhsm.Token
 	open map[string]*hsm.Token
+	// What befell them, which of them players were told do not answer, and what slow
+	// ones signed in the present window.
+	faults map[string]*fault
+	told   map[string]bool
+	slow   map[string]slowCount
 }
 
 // makeTokens makes a token for each owner under dir: the CA, the Recovery and
 // the Contingency key, the Access Control Broker, and each party of the scenario
 // that signs commands.
 func makeTokens(ctx context.Context, dir string, parties []scenario.Party) (tokens, error) {
-	t := tokens{made: map[string]*softhsm.Token{}, open: map[string]*hsm.Token{}}
+	t := tokens{made: map[string]*softhsm.Token{}, open: map[string]*hsm.Token{}, faults: map[string]*fault{}, told: map[string]bool{}, slow: map[string]slowCount{}}
 	labels := map[string]string{
 		ownerCA: "EXERCISE CA", ownerRecovery: "EXERCISE Recovery", ownerContingency: "EXERCISE Contingency", ownerBroker: "EXERCISE Access Control Broker",
 		ownerTransCoS: "EXERCISE Change of Supplier", ownerWAN: "EXERCISE WAN Provider",
@@ -77,12 +82,22 @@ func (t tokens) login(ctx context.Context, owner string) (*hsm.Token, error) {
 	}
 	config := hsm.FromSoftHSM(made)
 	config.RequireLabelPrefix = exerciseLabel
+	config.Timeout = tokenTimeout
 	open, err := hsm.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	t.open[owner] = open
 	return open, nil
+}
+
+// health asks a token that has a key for such questions whether it signs.
+func (t tokens) health(ctx context.Context, owner string) error {
+	token, err := t.login(ctx, owner)
+	if err != nil {
+		return err
+	}
+	return token.Health(ctx)
 }
 
 // logout closes an owner's token: from then on its keys sign nothing.

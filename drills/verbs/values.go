@@ -15,22 +15,15 @@ func (w *World) Names() map[string]any {
 		w.broken = err
 	}
 	all := devices{w: w, of: w.rows(), from: w.rows()}
-	return map[string]any{
+	return w.addAuthorityNames(map[string]any{
 		"fleet": all,
-		"ca":    figures{typeCA, map[string]any{"issued": w.issued, "revoked": w.revokedCount()}},
+		"ca":    figures{typeCA, w.authorityFigures()},
 		"crl": scenario.Func(func(args []any) (any, error) {
 			list := w.authority.list(args[0].(string))
 			if list == nil {
 				return nil, fmt.Errorf("%s has published no list", args[0])
 			}
 			return figures{typeList, map[string]any{"number": list.Number, "entries": len(list.Entries), "this_update": list.ThisUpdate, "next_update": list.NextUpdate}}, nil
-		}),
-		"key": scenario.Func(func(args []any) (any, error) {
-			if args[0].(string) != recoveryName {
-				return figures{typeKey, map[string]any{"open": false, "coming": false, "uses": 0}}, nil
-			}
-			c := w.custody
-			return figures{typeKey, map[string]any{"open": c.session != nil, "coming": c.summoned != nil, "uses": c.uses}}, nil
 		}),
 		"work": scenario.Func(func(args []any) (any, error) { return w.work(args[0].(string)) }),
 		"frozen": scenario.Func(func(args []any) (any, error) {
@@ -67,7 +60,7 @@ func (w *World) Names() map[string]any {
 			return thief != nil && thief.work.running(), nil
 		}),
 		"alerts": scenario.Func(func(args []any) (any, error) { return w.alerts[args[0].(string)], nil }),
-	}
+	})
 }
 
 func (w *World) revokedCount() int {
@@ -167,6 +160,10 @@ func (d devices) Get(field string) (any, error) {
 		return d.narrow(d.of.Reachable()), nil
 	case "unreachable":
 		return d.narrow(d.of.Where(func(r *fleet.Row) bool { return r.Reach == fleet.Unreachable })), nil
+	case "new_root":
+		return d.narrow(d.w.withNewRoot(d.of)), nil
+	case "new_device_keys":
+		return d.narrow(d.w.withNewDeviceKeys(d.of)), nil
 	case "changed":
 		return changed{d}, nil
 	}
