@@ -25,12 +25,14 @@ func auditCommand() *cli.Command {
 one that was kept elsewhere, which is what binds whoever has the database and the log's key: give the oldest and the newest you have.
 
 Then plays the log through and holds every intent, certificate, revocation, list and blocked key in the database against it, both
-ways: bytes, signatures (with the certificates in the home), states, dates, reasons, and what each list showed. What a crash left
+ways: bytes, signatures (with the certificates in the home), states, dates, reasons, and what each list showed. The same for parties,
+officers, their credentials, approvals, votes, requests, batches and API keys; an item's certificate has its request's key. What a crash left
 open is no fault. It changes nothing, needs no token, and may run beside a CA at work. A million certificates take some minutes.
 
 Exit: 0 intact; 1 changed, with the first record or row that is not what it was.
 
---json prints {intact, size, head, signed_up_to, ledger {intents, open, certificates, revocations, lists, blocked_keys}} or {intact,
+--json prints {intact, size, head, signed_up_to, ledger {intents, open, certificates, revocations, lists, blocked_keys,
+parties, officers, approvals, batches, api_keys}} or {intact,
 record, reason}; record is missing where the log has none.
 
 Examples:
@@ -86,15 +88,17 @@ func runAuditVerify(c *cli.Context) error {
 		if clikit.WantsJSON(c) {
 			return clikit.JSON(c.App.Writer, map[string]any{"intact": true, "size": verdict.Size, "head": verdict.Hash.String(), "signed_up_to": verdict.Checkpoint,
 				"ledger": map[string]any{"intents": ledger.Intents, "open": ledger.Open, "certificates": ledger.Certificates, "revocations": ledger.Revocations,
-					"lists": ledger.Lists, "blocked_keys": ledger.BlockedKeys}})
+					"lists": ledger.Lists, "blocked_keys": ledger.BlockedKeys, "parties": ledger.Parties, "officers": ledger.Officers, "approvals": ledger.Approvals,
+					"batches": ledger.Batches, "api_keys": ledger.Keys}})
 		}
 		note := ""
 		if len(kept) == 0 {
 			note = "; no checkpoint from outside was given, so a log that was rewritten whole would look the same"
 		}
-		_, err = fmt.Fprintf(c.App.Writer, "intact: %d records, head %s, signed up to %d%s\nthe ledger is what the log tells: %d intents (%d open), %d certificates, %d revocations, %d lists, %d blocked keys\n",
+		_, err = fmt.Fprintf(c.App.Writer, "intact: %d records, head %s, signed up to %d%s\nthe ledger is what the log tells: %d intents (%d open), %d certificates, %d revocations, %d lists, %d blocked keys; %d parties, %d officers, %d approvals, %d batches, %d API keys\n",
 			verdict.Size, verdict.Hash, verdict.Checkpoint, note,
-			ledger.Intents, ledger.Open, ledger.Certificates, ledger.Revocations, ledger.Lists, ledger.BlockedKeys)
+			ledger.Intents, ledger.Open, ledger.Certificates, ledger.Revocations, ledger.Lists, ledger.BlockedKeys,
+			ledger.Parties, ledger.Officers, ledger.Approvals, ledger.Batches, ledger.Keys)
 		return err
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"smki.example/ca/iki"
 	"smki.example/cmd/clikit"
 	"smki.example/policy"
 )
@@ -80,7 +81,7 @@ func TestAuditVerifyComparesTheLedger(t *testing.T) {
 
 	code, out, errs := smki(t, "audit", "verify", "--home", home, "--checkpoint", kept)
 	require.Equal(t, clikit.Done, code, errs)
-	require.Regexp(t, `^intact: \d+ records, head \S+, signed up to \d+\nthe ledger is what the log tells: \d+ intents \(0 open\), 8 certificates, 1 revocations, \d+ lists, 0 blocked keys\n$`, out)
+	require.Regexp(t, `^intact: \d+ records, head \S+, signed up to \d+\nthe ledger is what the log tells: \d+ intents \(0 open\), 8 certificates, 1 revocations, \d+ lists, 0 blocked keys; 0 parties, 0 officers, 0 approvals, 0 batches, 0 API keys\n$`, out)
 
 	for _, row := range []struct {
 		name, query string
@@ -135,4 +136,52 @@ func TestAuditVerifyComparesTheLedger(t *testing.T) {
 		code, _, _ = smki(t, "crl", "--home", copied, "--issuer", "issuing-oca")
 		require.Equal(t, clikit.Done, code)
 	})
+}
+
+// The tables of the services are held against the log too: what a batch was, which
+// certificate an item has, and what an API key is known by.
+func TestAuditVerifyComparesTheServices(t *testing.T) {
+	t.Parallel()
+	home := newHome(t)
+	s := serveHome(t, home)
+	h := newHolder(t, home, "Exercise Supplier A", "system", policy.RoleSupplier, iki.Batched)
+	id := s.submit(t, s.client(t, h), 3)
+	s.result(t, s.client(t, h), id, "COMPLETED")
+	require.Equal(t, clikit.Done, s.stop())
+	lines := filepath.Join(t.TempDir(), "batch.jsonl")
+	text, err := makeBatch(3)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(lines, text, 0o600))
+	code, _, errs := smki(t, "batch", "--home", home, "--in", lines, "--out", t.TempDir())
+	require.Equal(t, clikit.Done, code, errs)
+	for _, party := range []string{"supplier-a", "supplier-b"} {
+		code, _, errs = smki(t, "apikey", "create", "--home", home, "--party", party)
+		require.Equal(t, clikit.Done, code, errs)
+	}
+	code, out, errs := smki(t, "audit", "verify", "--home", home)
+	require.Equal(t, clikit.Done, code, errs)
+	require.Contains(t, out, "1 batches, 2 API keys")
+
+	for _, row := range []struct{ name, query, want string }{
+		{"key swapped", `UPDATE repository_key SET hash = x'00' WHERE party = 'supplier-a'`, "of supplier-a: its hash is 00 in the ledger"},
+		{"key of another", `UPDATE repository_key SET party = 'supplier-c' WHERE party = 'supplier-b'`, "of supplier-b: its party is supplier-c in the ledger"},
+		{"key added", `INSERT INTO repository_key (id, hash, party, note, adopted, created_by, created_at) VALUES ('x', x'01', 'p', '', 0, 'b', 1)`, "API key x: it is in the database and not in the log"},
+		{"key deleted", `DELETE FROM repository_key WHERE party = 'supplier-a'`, "of supplier-a: it is in the log and not in the database"},
+		{"key revoked", `UPDATE repository_key SET revoked_by = 'x', revoked_at = 1 WHERE party = 'supplier-a'`, "its revoked by is x in the ledger, missing in the log"},
+		{"batch of another", `UPDATE smkiws_batch SET party = 'somebody'`, "batch 1: its party is somebody in the ledger"},
+		{"batch begun again", `UPDATE smkiws_batch SET state = 'QUEUED'`, "batch 1: its state is QUEUED in the ledger, COMPLETED in the log"},
+		{"batch of other octets", `UPDATE smkiws_batch SET digest = x'00'`, "batch 1: its digest is 00"},
+		{"item's certificate", `UPDATE smkiws_outcome SET serial = (SELECT serial FROM batch_item LIMIT 1) WHERE item = 2`, "item 2 of batch 1: its certificate"},
+		{"line's certificate", `UPDATE batch_item SET serial = (SELECT serial FROM smkiws_outcome LIMIT 1) WHERE id = 'meter-1'`, "item meter-1: its certificate"},
+		{"hold released", `INSERT INTO restoration (backup, taken_at, restored_at, log_size, log_head, released_at, released_by, record) VALUES ('b', 1, 1, 1, 'h', 2, 'x', 3)`, "restoration 1 from backup b: it is released"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			copied, tamper := tampering(t, home)
+			tamper(row.query)
+			code, _, errs := smki(t, "audit", "verify", "--home", copied)
+			require.Equal(t, clikit.Failed, code)
+			require.Contains(t, errs, row.want)
+		})
+	}
 }
