@@ -24,6 +24,11 @@ const busyTimeout = 30 * time.Second
 // that their page caches stay small.
 var readers = 2 * runtime.NumCPU()
 
+// writerCache is how much of the file the writer keeps in memory, in SQLite's spelling
+// of 32 MiB. Serial numbers and keys fall anywhere in their indexes, whose upper pages
+// would be read again for every row with the 2 MiB of the default.
+const writerCache = "-32768"
+
 // A sqlite is a database in one file, for the processes of one machine.
 type sqlite struct {
 	leaseFiles
@@ -72,7 +77,7 @@ func (d *sqlite) dsn(settings ...string) string {
 // Triggers are recursive, because without that SQLite lets INSERT OR REPLACE
 // delete a row past the trigger that forbids it.
 func (d *sqlite) openWriter() (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", d.dsn("_journal_mode", "WAL", "_synchronous", "FULL", "_txlock", "immediate", "_recursive_triggers", "on"))
+	db, err := sql.Open("sqlite3", d.dsn("_journal_mode", "WAL", "_synchronous", "FULL", "_txlock", "immediate", "_recursive_triggers", "on", "_cache_size", writerCache))
 	if err != nil {
 		return nil, err
 	}
