@@ -43,11 +43,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) == "1" {
 		main()
 	}
+	if path := os.Getenv(profileTo); path != "" {
+		os.Exit(profiled(path))
+	}
 	testscript.Main(m, map[string]func(){"smki": main})
 }
 
 // needSoftHSM skips, or fails where nothing may be skipped.
-func needSoftHSM(t *testing.T) { softhsm.ForTest(t, "EXERCISE probe") }
+func needSoftHSM(t testing.TB) { softhsm.ForTest(t, "EXERCISE probe") }
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -196,12 +199,12 @@ func makeBatch(n int) ([]byte, error) {
 
 // smki runs the command in this process and returns its exit code, output and
 // errors.
-func smki(t *testing.T, args ...string) (clikit.Code, string, string) {
+func smki(t testing.TB, args ...string) (clikit.Code, string, string) {
 	t.Helper()
 	return smkiWith(t, context.Background(), &bytes.Buffer{}, args...)
 }
 
-func smkiWith(t *testing.T, ctx context.Context, out *bytes.Buffer, args ...string) (clikit.Code, string, string) {
+func smkiWith(t testing.TB, ctx context.Context, out *bytes.Buffer, args ...string) (clikit.Code, string, string) {
 	t.Helper()
 	var errs lockedBuffer
 	app := application()
@@ -229,7 +232,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // newHome makes a CA.
-func newHome(t *testing.T) string {
+func newHome(t testing.TB) string {
 	t.Helper()
 	needSoftHSM(t)
 	home := filepath.Join(t.TempDir(), "ca")
