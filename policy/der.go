@@ -155,7 +155,7 @@ func derPrimitive(tag byte, content []byte, at int) *Violation {
 			return derViolation(at, "an empty NULL", fmt.Sprintf("%d octets", len(content)), "X.690, 8.8")
 		}
 	case tagOID:
-		if _, ok := parseOID(content); !ok {
+		if _, ok := checkOID(content); !ok {
 			return derViolation(at, "an OBJECT IDENTIFIER in its shortest form", "another value", "X.690, 8.19")
 		}
 	case tagUTF8String:

@@ -106,25 +106,41 @@ func appendArc(b []byte, arc int) []byte {
 	return b
 }
 
-// parseOID reads content octets; ok is false for a padded or cut-off arc and
-// for one above maxArc.
-func parseOID(content []byte) (id asn1.ObjectIdentifier, ok bool) {
+// checkOID counts the arcs in content octets; ok is false for a padded or cut-off
+// arc and for one above maxArc.
+func checkOID(content []byte) (arcs int, ok bool) {
 	if len(content) == 0 || content[len(content)-1]&0x80 != 0 {
-		return nil, false
+		return 0, false
 	}
 	arc, fresh := 0, true
 	for _, o := range content {
 		if fresh && o == 0x80 {
-			return nil, false
+			return 0, false
 		}
+		if arc = arc<<7 | int(o&0x7f); arc > maxArc {
+			return 0, false
+		}
+		if fresh = o&0x80 == 0; fresh {
+			arcs, arc = arcs+1, 0
+		}
+	}
+	return arcs + 1, true // the first number holds two
+}
+
+// parseOID reads content octets that checkOID passes.
+func parseOID(content []byte) (id asn1.ObjectIdentifier, ok bool) {
+	arcs, ok := checkOID(content)
+	if !ok {
+		return nil, false
+	}
+	arc := 0
+	for _, o := range content {
 		arc = arc<<7 | int(o&0x7f)
-		if arc > maxArc {
-			return nil, false
-		}
-		if fresh = o&0x80 == 0; !fresh {
+		if o&0x80 != 0 {
 			continue
 		}
 		if id == nil {
+			id = make(asn1.ObjectIdentifier, 0, arcs)
 			first := min(arc/40, 2)
 			id = append(id, first, arc-40*first)
 		} else {
