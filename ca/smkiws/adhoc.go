@@ -24,7 +24,9 @@ func (s *Service) serveAdHoc(w http.ResponseWriter, r *http.Request) {
 	now := s.now()
 	transaction := s.serial.next(now)
 	if wait := s.demand.adHoc(c.Party, now); wait > 0 {
-		s.logger.Warn("ad hoc requests above the rate", "party", c.Party, "wait", wait, "transaction", transaction, "enforced", s.limits.Enforce)
+		if n := s.demand.tell(c.Party, now); n > 0 {
+			s.logger.Warn("ad hoc requests above the rate", "party", c.Party, "requests", n, "wait", wait, "transaction", transaction, "enforced", s.limits.Enforce)
+		}
 		if s.limits.Enforce {
 			w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 			http.Error(w, "more ad hoc requests than AppN 3.1.2 allows a Party; wait, or give notice to the Service Desk", http.StatusTooManyRequests)
@@ -65,29 +67,25 @@ func (s *Service) serveAdHoc(w http.ResponseWriter, r *http.Request) {
 func (s *Service) issueAdHoc(ctx context.Context, c Client, der []byte) (*ca.Certificate, *failure) {
 	request, err := policy.ParseRequest(der)
 	if err == nil && request.Kind() == policy.ProfileDevice {
-		if err = request.CheckSignature(); err == nil {
-			var earlier []*ca.Certificate
-			if earlier, err = s.cfg.Issuer.ByEntity(ctx, request.DeviceID); err != nil {
-				s.logger.Error("looking up the device of an ad hoc request", "error", err)
-				return nil, failureOf(err, true)
-			}
-			if !hasDevice(earlier) {
-				return nil, &failure{check: checkUnknownDevice, detail: fmt.Sprintf("device %s never had a certificate, so that there is nothing to replace; send its requests in a batch", request.DeviceID)}
-			}
+		earlier, err := s.cfg.Issuer.ByEntity(ctx, request.DeviceID)
+		if err != nil {
+			s.logger.Error("looking up the device of an ad hoc request", "error", err)
+			return nil, failureOf(err, true)
+		}
+		// The signature is checked here only where it decides the answer: package ca checks
+		// it in any case, and it is the dearest of the checks.
+		if !hasDevice(earlier) && request.CheckSignature() == nil {
+			return nil, &failure{check: checkUnknownDevice, detail: fmt.Sprintf("device %s never had a certificate, so that there is nothing to replace; send its requests in a batch", request.DeviceID)}
 		}
 	}
 	// What was found wrong above is found again, and named, by package ca.
-	results, err := s.cfg.Issuer.IssueBatch(ctx, []ca.Request{{DER: der, Requester: c.Requester, Type: policy.ProfileDevice}})
-	whole := err != nil
-	if err == nil {
-		if results[0].Err == nil {
-			return results[0].Certificate, nil
-		}
-		err = results[0].Err
+	result, whole := s.singles.one(ctx, ca.Request{DER: der, Requester: c.Requester, Type: policy.ProfileDevice})
+	if result.Err == nil {
+		return result.Certificate, nil
 	}
-	f := failureOf(err, whole)
+	f := failureOf(result.Err, whole)
 	if f.ours {
-		s.logger.Error("issuing to an ad hoc request", "error", err)
+		s.logger.Error("issuing to an ad hoc request", "error", result.Err)
 	}
 	return nil, f
 }

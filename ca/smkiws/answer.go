@@ -25,8 +25,8 @@ type answer struct {
 
 // newAnswer begins a document with its root and the client's ID; an empty id is left
 // out, as it is where the request was malformed (AppM, App. A, C).
-func newAnswer(w io.Writer, root, id string) *answer {
-	a := &answer{w: bufio.NewWriterSize(w, 32<<10)}
+func newAnswer(w io.Writer, root, id string, buffer int) *answer {
+	a := &answer{w: bufio.NewWriterSize(w, buffer)}
 	a.raw(`<?xml version="1.0" encoding="utf-8"?>` + "\n")
 	a.open(root, id)
 	return a
@@ -101,7 +101,7 @@ func (a *answer) end(root string) error {
 // document says (AppM, App. A, C, D).
 func send(w http.ResponseWriter, root, id string, body func(*answer)) {
 	var b strings.Builder
-	a := newAnswer(&b, root, id)
+	a := newAnswer(&b, root, id, 1<<10)
 	body(a)
 	if err := a.end(root); err != nil {
 		panic(fmt.Sprintf("smkiws: internal error: writing an answer: %v", err)) // a Builder does not fail

@@ -146,7 +146,7 @@ func (s *Service) sendResult(w http.ResponseWriter, r *http.Request, b Batch) {
 	}
 	defer s.sendingDeadline(w)()
 	header(w)
-	a := newAnswer(w, resultRoot, b.Name)
+	a := newAnswer(w, resultRoot, b.Name, 32<<10)
 	a.element("Version", "1.0")
 	a.element("Build", s.cfg.Build)
 	a.element("BatchStatus", string(b.State))

@@ -25,6 +25,7 @@ type demand struct {
 
 	mu      sync.Mutex
 	last    map[string]time.Time // by Party: its latest ad hoc request that counted
+	told    map[string]telling   // by Party: what the log heard of its excess
 	fetched map[int64]fetch      // by batch
 }
 
@@ -61,6 +62,30 @@ func (d *demand) adHoc(party string, now time.Time) time.Duration {
 	}
 	d.last[party] = now
 	return 0
+}
+
+// tellEvery is how often the log hears of one Party's excess: each request has a line of
+// its own anyway.
+const tellEvery = time.Minute
+
+type telling struct {
+	at time.Time
+	n  int // requests above the rate since
+}
+
+// tell counts a request above the rate and returns how many there were since it last
+// returned any; zero: it is too early to tell.
+func (d *demand) tell(party string, now time.Time) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.told[party]
+	t.n++
+	if !t.at.IsZero() && now.Sub(t.at) < tellEvery {
+		d.told[party] = t
+		return 0
+	}
+	d.told[party] = telling{at: now}
+	return t.n
 }
 
 // maxFetches bounds what is remembered of fetches.

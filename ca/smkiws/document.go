@@ -53,7 +53,11 @@ type document struct {
 // openDocument reads the prolog and the start of the root, which must have the given
 // name. max bounds the whole document.
 func openDocument(r io.Reader, max int64, root string) (*document, xml.StartElement, error) {
-	d := &document{in: &meter{r: bufio.NewReaderSize(r, 32<<10), left: max}}
+	buffer := 32 << 10
+	if max < 1<<20 {
+		buffer = 2 << 10 // a single request has a thousand octets
+	}
+	d := &document{in: &meter{r: bufio.NewReaderSize(r, buffer), left: max}}
 	if b, err := d.in.r.Peek(3); err == nil && string(b) == "\xEF\xBB\xBF" {
 		d.in.r.Discard(3) // a byte order mark is allowed in UTF-8 (XML 1.0, 4.3.3)
 		d.in.left -= 3

@@ -1,8 +1,11 @@
 package smkiws
 
 import (
+	"context"
 	"io"
 	"time"
+
+	"smki.example/ca"
 )
 
 // SetProbe has f called at each named point: "kept" (an upload is in the store, its
@@ -39,7 +42,7 @@ type Demand struct{ d demand }
 // NewDemand returns one with default limits.
 func NewDemand(limits Limits, notices ...Notice) (*Demand, error) {
 	limits, err := limits.withDefaults()
-	return &Demand{demand{limits: limits, notices: notices, last: map[string]time.Time{}, fetched: map[int64]fetch{}}}, err
+	return &Demand{demand{limits: limits, notices: notices, last: map[string]time.Time{}, told: map[string]telling{}, fetched: map[int64]fetch{}}}, err
 }
 
 func (d *Demand) AdHoc(party string, now time.Time) time.Duration { return d.d.adHoc(party, now) }
@@ -50,4 +53,31 @@ func (d *Demand) Delivered(id int64)                              { d.d.delivere
 func NextTransaction() func(time.Time) int64 {
 	t := &transactions{}
 	return t.next
+}
+
+// Flights is how many gathered batches are on their way at once.
+const Flights = flights
+
+// A Gatherer gathers single requests.
+type Gatherer struct{ g *gatherer }
+
+// NewGatherer returns one that issues through a function.
+func NewGatherer(issue func(context.Context, []ca.Request) ([]ca.Result, error)) *Gatherer {
+	return &Gatherer{&gatherer{issue: issue}}
+}
+
+func (g *Gatherer) One(ctx context.Context, r ca.Request) (ca.Result, bool) { return g.g.one(ctx, r) }
+
+// Flying is how many are on their way.
+func (g *Gatherer) Flying() int {
+	g.g.mu.Lock()
+	defer g.g.mu.Unlock()
+	return g.g.flying
+}
+
+// Gathered is how many single requests of a service wait for a flight.
+func (s *Service) Gathered() int {
+	s.singles.mu.Lock()
+	defer s.singles.mu.Unlock()
+	return len(s.singles.waiting)
 }

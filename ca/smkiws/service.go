@@ -93,15 +93,16 @@ const (
 // the batches. All methods may be called concurrently, by several Services on one
 // store.
 type Service struct {
-	cfg    Config
-	limits Limits
-	checks *Checks
-	store  *store.Store
-	lease  *store.Lease
-	logger *slog.Logger
-	demand demand
-	serial transactions
-	probe  func(point string) error // tests only: see at
+	cfg     Config
+	limits  Limits
+	checks  *Checks
+	store   *store.Store
+	lease   *store.Lease
+	logger  *slog.Logger
+	demand  demand
+	serial  transactions
+	singles gatherer
+	probe   func(point string) error // tests only: see at
 
 	mu        sync.Mutex
 	hands     map[hand]bool // what workers of this process hold
@@ -161,7 +162,8 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
-	s.demand = demand{limits: limits, notices: cfg.Notices, last: make(map[string]time.Time), fetched: make(map[int64]fetch)}
+	s.singles.issue = cfg.Issuer.IssueBatch
+	s.demand = demand{limits: limits, notices: cfg.Notices, last: make(map[string]time.Time), told: make(map[string]telling), fetched: make(map[int64]fetch)}
 	if s.lease, err = cfg.Store.Lease(ctx); err != nil {
 		return nil, fmt.Errorf("opening web services: %w", err)
 	}

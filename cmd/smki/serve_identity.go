@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"smki.example/ca"
 	"smki.example/ca/iki"
@@ -16,9 +17,11 @@ import (
 )
 
 // A porter says who sent a request, from the IKI certificate of its connection, which
-// the gate has let in, and the register. The register is asked with every request.
+// the gate has let in, and the register. The register is asked with every request, and
+// by requests with one certificate that come at one moment together.
 type porter struct {
 	registry *ra.Registry
+	looks    *looks[smkiws.Client]
 	// strangers lets clients in that are not in the register: where registration is open
 	// and nobody has to release what they send.
 	strangers bool
@@ -52,7 +55,7 @@ const (
 
 // as identifies for package smkiws who holds a role: its own, or as a stranger.
 func (p porter) as(role ra.Role) func(*http.Request) (smkiws.Client, error) {
-	return func(r *http.Request) (smkiws.Client, error) {
+	look := func(r *http.Request) (smkiws.Client, error) {
 		officer, client, err := p.who(r)
 		if err != nil {
 			return smkiws.Client{}, err
@@ -77,7 +80,21 @@ func (p porter) as(role ra.Role) func(*http.Request) (smkiws.Client, error) {
 		}
 		return c, nil
 	}
+	return func(r *http.Request) (smkiws.Client, error) {
+		client, known := iki.ClientOf(r)
+		if !known || p.looks == nil {
+			return look(r)
+		}
+		return p.looks.share(string(role)+string(client.Certificate), func() (smkiws.Client, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), lookTime)
+			defer cancel()
+			return look(r.WithContext(ctx))
+		})
+	}
 }
+
+// lookTime bounds a look into the register that others may be waiting for.
+const lookTime = 5 * time.Second
 
 // requester is an officer as the CA's register of eligibility wants him.
 func requester(o ra.Officer) string { return string(o.Party) + "/" + string(o.ID) }

@@ -54,7 +54,7 @@ func (d *desk) openSecure(ctx context.Context, s *services, listen string, wake 
 	if err != nil {
 		return nil, err
 	}
-	p := porter{registry: d.registry, strangers: open && *s.WebServices.AutoApprove}
+	p := porter{registry: d.registry, looks: &looks[smkiws.Client]{}, strangers: open && *s.WebServices.AutoApprove}
 	if side.batches, err = smkiws.New(ctx, d.webConfig(s, p, wake, logger)); err != nil {
 		return nil, err
 	}

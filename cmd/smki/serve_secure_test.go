@@ -51,7 +51,7 @@ type site struct {
 }
 
 // serveHome starts the server of a home with both sides.
-func serveHome(t *testing.T, home string) *site {
+func serveHome(t testing.TB, home string) *site {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, log := &firstLine{line: make(chan string, 1)}, &lockedBuffer{}
@@ -93,7 +93,7 @@ func (c *compact) Write(p []byte) (int, error) {
 }
 
 // settings writes the services.json of a home.
-func settings(t *testing.T, home, text string) {
+func settings(t testing.TB, home, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(home, servicesFile), []byte(text), 0o600))
 }
@@ -106,7 +106,7 @@ type holder struct {
 }
 
 // newHolder issues an IKI certificate on the command line.
-func newHolder(t *testing.T, home, organisation, cn string, role policy.RemotePartyRole, i iki.Interface) *holder {
+func newHolder(t testing.TB, home, organisation, cn string, role policy.RemotePartyRole, i iki.Interface) *holder {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func newHolder(t *testing.T, home, organisation, cn string, role policy.RemotePa
 }
 
 // client speaks for a holder to a server that it knows by its fingerprint.
-func (s *site) client(t *testing.T, h *holder) *http.Client {
+func (s *site) client(t testing.TB, h *holder) *http.Client {
 	t.Helper()
 	cfg := &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(state tls.ConnectionState) error { // the fingerprint is the check
 		if sum := sha256.Sum256(state.PeerCertificates[0].Raw); hex.EncodeToString(sum[:]) != s.fingerprint {
@@ -147,7 +147,7 @@ func (s *site) client(t *testing.T, h *holder) *http.Client {
 	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
-func call(t *testing.T, c *http.Client, method, url, body string) (int, string) {
+func call(t testing.TB, c *http.Client, method, url, body string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequest(method, url, strings.NewReader(body))
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func call(t *testing.T, c *http.Client, method, url, body string) (int, string) 
 	return answer.StatusCode, string(text)
 }
 
-func deviceRequest(t *testing.T, device policy.EntityID) string {
+func deviceRequest(t testing.TB, device policy.EntityID) string {
 	t.Helper()
 	der, err := makeRequest("device", device)
 	require.NoError(t, err)
@@ -180,7 +180,7 @@ type adHocAnswer struct {
 }
 
 // askAdHoc sends one request to the ad hoc service.
-func (s *site) askAdHoc(t *testing.T, c *http.Client, csr string) adHocAnswer {
+func (s *site) askAdHoc(t testing.TB, c *http.Client, csr string) adHocAnswer {
 	t.Helper()
 	status, text := call(t, c, "POST", s.secure+smkiws.DefaultAdHocPath, adHoc(csr))
 	require.Equal(t, http.StatusOK, status, text)
@@ -189,7 +189,7 @@ func (s *site) askAdHoc(t *testing.T, c *http.Client, csr string) adHocAnswer {
 	return got
 }
 
-func batchXML(t *testing.T, n int) string {
+func batchXML(t testing.TB, n int) string {
 	t.Helper()
 	text, err := makeXML(n)
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ type batchAnswer struct {
 	} `xml:"DeviceCertificate"`
 }
 
-func (s *site) submit(t *testing.T, c *http.Client, n int) string {
+func (s *site) submit(t testing.TB, c *http.Client, n int) string {
 	t.Helper()
 	status, text := call(t, c, "POST", s.secure+smkiws.SubmitPath, batchXML(t, n))
 	require.Equal(t, http.StatusOK, status, text)
@@ -243,7 +243,7 @@ func (s *site) submit(t *testing.T, c *http.Client, n int) string {
 }
 
 // ask asks for a batch.
-func (s *site) ask(t *testing.T, c *http.Client, id string) (got batchAnswer) {
+func (s *site) ask(t testing.TB, c *http.Client, id string) (got batchAnswer) {
 	t.Helper()
 	status, text := call(t, c, "GET", s.secure+smkiws.ResultPath+"?BatchId="+id, "")
 	require.Equal(t, http.StatusOK, status, text)
@@ -252,7 +252,7 @@ func (s *site) ask(t *testing.T, c *http.Client, id string) (got batchAnswer) {
 }
 
 // result asks for a batch until it has a status, and returns the answer.
-func (s *site) result(t *testing.T, c *http.Client, id, want string) (got batchAnswer) {
+func (s *site) result(t testing.TB, c *http.Client, id, want string) (got batchAnswer) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		got = s.ask(t, c, id)
