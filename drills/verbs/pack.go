@@ -44,17 +44,18 @@ type secret struct {
 	Z      string `json:"z"`
 }
 
-func newPack(dir string) (*pack, error) {
-	for _, name := range []string{"certs", "crls", "exchange", "keys", "messages", "progress"} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
-			return nil, fmt.Errorf("making the evidence pack: %w", err)
-		}
-	}
-	return &pack{dir: dir, sampled: map[string]int{}, devices: map[string]bool{}, secrets: map[string]secret{}}, nil
+func newPack(dir string) *pack {
+	return &pack{dir: dir, sampled: map[string]int{}, devices: map[string]bool{}, secrets: map[string]secret{}}
 }
 
+// write writes a file of the pack. Its folder is made with the first file in it,
+// since an empty folder belongs to no pack.
 func (p *pack) write(name string, content []byte) error {
-	if err := os.WriteFile(filepath.Join(p.dir, filepath.FromSlash(name)), content, 0o644); err != nil {
+	path := filepath.Join(p.dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("making the evidence pack: %w", err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
 		return fmt.Errorf("writing the evidence pack: %w", err)
 	}
 	return nil

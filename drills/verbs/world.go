@@ -188,9 +188,7 @@ func (w *World) make(ctx context.Context) error {
 	if w.env, err = policy.LoadEnvironment("drill"); err != nil {
 		return err
 	}
-	if w.pack, err = newPack(w.cfg.Pack); err != nil {
-		return err
-	}
+	w.pack = newPack(w.cfg.Pack)
 	if w.tokens, err = makeTokens(ctx, filepath.Join(w.cfg.Scratch, "tokens"), w.cfg.Scenario.Parties); err != nil {
 		return err
 	}
