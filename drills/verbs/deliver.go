@@ -100,9 +100,24 @@ func (x *exchange) take(d *fleet.Delivery, epoch time.Time) error {
 	switch d.Fate {
 	case fleet.OnItsWay:
 		x.outcome = outcomeOnItsWay
-		x.reason, x.because = "the device is late", "the device is late"
+		why := "the device is late"
+		if d.Device.Reach() == fleet.Sleepy {
+			why = "the device is asleep"
+		}
+		x.reason, x.because = why, why
 	case fleet.Lost:
-		x.outcome, x.reason, x.because = outcomeLost, "unreachable", "unreachable"
+		why := "unreachable"
+		if d.Device.NoWAN {
+			why = "no WAN"
+		}
+		x.outcome, x.reason, x.because = outcomeLost, why, why
+	case fleet.Unheard:
+		// What the device did is kept for the closing checks; nobody in the drill
+		// reads it. Sent again, the command would be refused by a device that has
+		// changed its keys: whoever wants to know reads them back.
+		x.happened, x.check = d.At.Sub(epoch), d.Check
+		x.outcome = outcomeUnheard
+		x.reason, x.because = "no answer arrived; a read-back tells whether the device acted", "no answer arrived"
 	default:
 		x.happened = d.At.Sub(epoch)
 		x.answer, x.check = d.Answer, d.Check

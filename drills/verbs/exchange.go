@@ -19,6 +19,7 @@ const (
 	outcomeUnsigned = "not signed"          // the key may not or can no longer be used
 	outcomeLost     = "not reached"         // nobody is there to answer
 	outcomeOnItsWay = "on its way"          // the device is late
+	outcomeUnheard  = "no answer"           // it reached the device, and no answer came
 	outcomeUnproven = "answer not believed" // signature or content of the answer is wrong
 	outcomeKept     = "kept for later"      // the device carries it out at its time
 	outcomeCancels  = "cancelled"           // the device dropped what it kept
