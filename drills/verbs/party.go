@@ -67,6 +67,7 @@ type party struct {
 	counter gbcs.OriginatorCounter
 	frozen  bool // the broker adds no MAC for it
 
+	restored  bool   // the keys that it has were put back into cells that it had lost
 	successor *party // whose certificates went into its cells: a new supplier's
 	traffic   traffic
 }

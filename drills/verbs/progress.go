@@ -203,11 +203,13 @@ func (w *World) status(p *party, r *fleet.Row) string {
 // once it has new ones, or those of the party that took its place.
 func (w *World) wanted(p *party) []filling {
 	var wanted []filling
-	if len(p.generations) > 1 {
+	if len(p.generations) > 1 || p.restored {
 		wanted = append(wanted, fill(p.role, p.current()))
 	}
 	if p.successor != nil {
-		wanted = append(wanted, fill(p.role, p.successor.current()))
+		for _, set := range p.successor.generations {
+			wanted = append(wanted, fill(p.role, set))
+		}
 	}
 	return wanted
 }

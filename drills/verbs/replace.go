@@ -41,7 +41,7 @@ func (w *World) replace(ctx context.Context, at time.Duration, a engine.Action) 
 	if err := w.allowed(at, q); err != nil {
 		return err
 	}
-	if err := w.newKeys(ctx, q, a.Params[paramKeys] == keysFresh); err != nil {
+	if err := w.newKeys(ctx, q, a.Params[paramKeys]); err != nil {
 		return err
 	}
 	w.subject(p)
@@ -94,11 +94,15 @@ func (w *World) allowed(at time.Duration, q order) error {
 // newKeys has the CA certify new keys for whom the order puts in, unless an
 // earlier step did or the placeholder's go in. A party that takes another's place
 // uses the certificates it has.
-func (w *World) newKeys(ctx context.Context, q order, fresh bool) error {
-	if q.method == method2 || q.cancels || q.to != q.party && !fresh {
-		return nil
+func (w *World) newKeys(ctx context.Context, q order, which string) error {
+	if which == keysPresent {
+		q.party.restored = true
 	}
-	if len(q.to.generations) > 1 && !fresh {
+	switch {
+	case q.method == method2 || q.cancels || which == keysPresent:
+		return nil
+	case which == keysFresh:
+	case q.to != q.party || len(q.to.generations) > 1:
 		return nil
 	}
 	return w.certify(ctx, q.to, "replacing the compromised keys of "+q.to.name)

@@ -56,6 +56,7 @@ const (
 const (
 	keysStanding = "as made"
 	keysFresh    = "new"
+	keysPresent  = "present"
 	exitProcess  = "process"
 	exitDelete   = "delete"
 	amongAll     = "all"
@@ -89,7 +90,7 @@ func orgVerbs() []scenario.Verb {
 				{Name: paramBy, Kind: scenario.Choice, Values: []string{method1, method2, method3}, Says: "the method of the Recovery Procedure"},
 				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Says: "which of the devices, all if it is absent: those whose cell holds neither the party's key nor the broker's (taken), or one region"},
 				{Name: paramTo, Kind: scenario.PartyID, Says: "whose certificates go in, if not the party's own new ones: a Supplier of Last Resort"},
-				{Name: paramKeys, Kind: scenario.Choice, Values: []string{keysStanding, keysFresh}, Says: "whether certificates that an earlier step of this drill had made go in, as they do if it is absent, or ones that are made now"},
+				{Name: paramKeys, Kind: scenario.Choice, Values: []string{keysStanding, keysFresh, keysPresent}, Says: "which certificates go in. If it is absent, as made: those that an earlier step of this drill had made, or new ones if none did; new: ones that are made now; present: those that the party has, because only its cells were lost and not its keys"},
 				{Name: paramEffect, Kind: scenario.Time, Says: "when devices are to act on the command, which they keep until then (future dated)"},
 				{Name: paramCancel, Kind: scenario.Flag, Says: "has each device drop the command that it keeps, instead"},
 			},
