@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,8 +23,10 @@ type custody struct {
 	DecisionHash  string    `json:"decision_hash"`
 	Note          string    `json:"note"`
 	Needed        int       `json:"needed"`
+	Parties       int       `json:"parties"` // distinct ones needed; absent in old records
 	Shares        []struct {
 		Custodian string `json:"custodian"`
+		Party     string `json:"party"`
 		Given     bool   `json:"given"`
 	} `json:"shares"`
 	Opened bool `json:"opened"`
@@ -39,6 +42,30 @@ type keyUse struct {
 	Decision      int64  `json:"decision"`
 	DecisionHash  string `json:"decision_hash"`
 	Use           string `json:"use"`
+}
+
+// guardedKeys are the keys that only a decision opens, by the name of their labels:
+// which answer opens them, and the one use that it allows. The symmetric key signs
+// nothing: its use is that it is given out, once, to be sent in the open.
+var guardedKeys = map[string]struct{ opens, use string }{
+	"recovery":              {"recovery", "cs02b-mode-8"},
+	"contingency":           {"contingency", "cs02b-mode-9"},
+	"contingency-symmetric": {"contingency", "cs02b-mode-9-symmetric-key"},
+}
+
+// symmetric is the name of the key that unwraps the Contingency key.
+const symmetric = "contingency-symmetric"
+
+var labelText = regexp.MustCompile(`^([a-z-]+)-[1-9][0-9]*$`)
+
+// nameOf is what a key's label calls it, without the generation; empty for a label
+// that is none.
+func nameOf(label string) string {
+	m := labelText.FindStringSubmatch(label)
+	if m == nil {
+		return ""
+	}
+	return m[1]
 }
 
 // An opening is a key that custodians opened, and what was done with it.
@@ -68,7 +95,7 @@ func (a *audit) keyUses() (string, error) {
 		return "", fmt.Errorf("the start cannot be read: %v", err)
 	}
 	openings := map[string]*opening{}
-	digests := map[string]bool{}
+	digests := map[string]string{} // the key, by what it signed
 	copies, err := a.copyUses()
 	if err != nil {
 		return "", err
@@ -92,7 +119,16 @@ func (a *audit) keyUses() (string, error) {
 	if err := a.unaccounted(digests, copies); err != nil {
 		return "", err
 	}
-	said := fmt.Sprintf("%d signatures under %d authorisations, each with its decision", len(digests), len(openings))
+	given := map[string]string{}
+	for digest, key := range digests {
+		if nameOf(key) == symmetric {
+			given[digest] = key
+		}
+	}
+	if err := a.oneCampaign(given); err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("%d uses under %d authorisations, each with its decision", len(digests), len(openings))
 	if len(copies) > 0 {
 		said += fmt.Sprintf("; %d by an intruder's copy, which the drill's timeline gave away", len(copies))
 	}
@@ -141,7 +177,7 @@ func (a *audit) copyUses() (map[string]bool, error) {
 // key is known by its certificate and not by what its messages say: a command of
 // another mode signed by it is a use like any other. The Contingency key has no
 // certificate, so its messages are known by their mode.
-func (a *audit) unaccounted(digests, copies map[string]bool) error {
+func (a *audit) unaccounted(digests map[string]string, copies map[string]bool) error {
 	certificates, err := a.loadCertificates()
 	if err != nil {
 		return err
@@ -157,9 +193,16 @@ func (a *audit) unaccounted(digests, copies map[string]bool) error {
 		if err != nil {
 			continue // unreadable ones are the business of another step
 		}
-		byMode := m.cra == craCommand && (m.code == codeRecovery || m.code == codeContingency)
-		if (byMode || signedByAny(m, guarded)) && !digests[hexSum(m.signed)] && !copies[hexSum(m.signed)] {
-			return fmt.Errorf("%s bears a signature of a recovery key that no decision accounts for", name)
+		by := nameOf(digests[hexSum(m.signed)])
+		switch {
+		case m.cra == craCommand && m.code == codeContingency:
+			if by != "contingency" {
+				return fmt.Errorf("%s is signed by the Contingency key, and no decision accounts for it", name)
+			}
+		case m.cra == craCommand && m.code == codeRecovery, signedByAny(m, guarded):
+			if by != "recovery" && !copies[hexSum(m.signed)] {
+				return fmt.Errorf("%s bears a signature of a recovery key that no decision accounts for", name)
+			}
 		}
 	}
 	return nil
@@ -190,21 +233,33 @@ func (a *audit) takeCustody(e entry, openings map[string]*opening, decided map[i
 		return fmt.Errorf("authorisation %s opened a key twice", c.Authorisation)
 	}
 	d, is := decided[c.Decision]
-	given := map[string]bool{}
+	given, parties := map[string]bool{}, map[string]bool{}
 	for _, s := range c.Shares {
 		if s.Given {
-			given[s.Custodian] = true
+			given[s.Custodian], parties[s.Party] = true, true
 		}
 	}
+	guarded, known := guardedKeys[nameOf(c.Key)]
 	switch {
 	case !is || d.entry.Seq >= e.Seq:
 		return fmt.Errorf("the key %q was opened without a decision before it", c.Key)
 	case d.entry.Hash != c.DecisionHash:
 		return fmt.Errorf("the authorisation names another decision than entry %d", d.entry.Seq)
-	case d.body.Opens == "" || !strings.HasPrefix(c.Key, d.body.Opens):
+	case !known || d.body.Opens == "" || guarded.opens != d.body.Opens:
 		return fmt.Errorf("the decision of entry %d opens %q and not %q", d.entry.Seq, d.body.Opens, c.Key)
+	case c.Use != guarded.use:
+		return fmt.Errorf("the key %q was opened for %q, and a decision opens it for %q alone", c.Key, c.Use, guarded.use)
+	case nameOf(c.Key) == symmetric && c.Count != 1:
+		return fmt.Errorf("the key %q was to be given out %d times: it is good once", c.Key, c.Count)
 	case c.Needed < 1 || len(given) < c.Needed:
 		return fmt.Errorf("the key %q was opened with %d shares of the %d needed", c.Key, len(given), c.Needed)
+	case len(parties) < c.Parties:
+		return fmt.Errorf("the key %q was opened by custodians of %d Parties, of %d at least they must be", c.Key, len(parties), c.Parties)
+	}
+	for id, o := range openings {
+		if o.Key == c.Key && o.Decision == c.Decision {
+			return fmt.Errorf("the decision of entry %d opened %q under %s already", c.Decision, c.Key, id)
+		}
 	}
 	if err := a.signedAuthorisation(c); err != nil {
 		return err
@@ -235,7 +290,7 @@ func (a *audit) signedAuthorisation(c custody) error {
 
 // takeUse holds one signature, made at a scenario date, against the opening it
 // names.
-func takeUse(e entry, at time.Time, openings map[string]*opening, digests map[string]bool) error {
+func takeUse(e entry, at time.Time, openings map[string]*opening, digests map[string]string) error {
 	var u keyUse
 	if err := json.Unmarshal(e.Body, &u); err != nil {
 		return err
@@ -248,11 +303,11 @@ func takeUse(e entry, at time.Time, openings map[string]*opening, digests map[st
 		return fmt.Errorf("the use of %q is not what authorisation %s allows", u.Key, u.Authorisation)
 	case at.Before(o.NotBefore) || at.After(o.Expires):
 		return fmt.Errorf("the key %q was used at %s, outside the time of authorisation %s", u.Key, e.At, u.Authorisation)
-	case digests[u.Digest]:
-		return fmt.Errorf("the signature over %q is told twice", u.Digest)
+	case digests[u.Digest] != "":
+		return fmt.Errorf("the use of %q over %q is told twice", u.Key, u.Digest)
 	}
 	o.used++
-	digests[u.Digest] = true
+	digests[u.Digest] = u.Key
 	switch {
 	case u.Number != o.used:
 		return fmt.Errorf("use %d of %q is told as number %d: one is missing", o.used, u.Key, u.Number)
