@@ -19,7 +19,7 @@ import (
 )
 
 // sealed is a request as cfssl's client sends it, with the HMAC of a key.
-func sealed(t *testing.T, key string, request any) string {
+func sealed(t testing.TB, key string, request any) string {
 	t.Helper()
 	inner, err := json.Marshal(request)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func sealed(t *testing.T, key string, request any) string {
 	return string(outer)
 }
 
-func cfsslHome(t *testing.T, home, client, key string) {
+func cfsslHome(t testing.TB, home, client, key string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(home, "cfssl.key"), []byte(key+"\n"), 0o600))
 	settings(t, home, `{"version": 1, "cfssl": {"clients": [{"name": "`+client+`", "key_file": "cfssl.key"}]}}`)
@@ -40,7 +40,7 @@ func cfsslHome(t *testing.T, home, client, key string) {
 
 const cfsslKey = "000102030405060708090a0b0c0d0e0f"
 
-func (s *site) sign(t *testing.T, h *holder, key string) (int, string) {
+func (s *site) sign(t testing.TB, h *holder, key string) (int, string) {
 	t.Helper()
 	return call(t, s.client(t, h), "POST", s.secure+cfsslPath+"authsign",
 		sealed(t, key, map[string]string{"certificate_request": deviceRequest(t, nextEntity()), "profile": "device"}))
