@@ -281,7 +281,7 @@ func (r *Registry) expire(ctx context.Context, tx store.Tx, now time.Time, a *Ap
 // expireIn settles what has expired on a subject, so that something new may be
 // proposed on it.
 func (r *Registry) expireIn(ctx context.Context, tx store.Tx, subject string, now time.Time) error {
-	old, err := approvalsIn(ctx, tx, `subject = $1 AND state IN ('pending', 'approved')`, subject)
+	old, err := approvalsIn(ctx, tx, `subject = $1 AND state IN ('pending', 'approved')`, "id", subject)
 	if err != nil {
 		return err
 	}
@@ -334,9 +334,9 @@ func approvalIn(ctx context.Context, tx store.Tx, id int64) (*Approval, error) {
 	return a, a.loadVotes(ctx, tx)
 }
 
-// approvalsIn reads approvals in the order of their numbers.
-func approvalsIn(ctx context.Context, tx store.Tx, where string, args ...any) ([]*Approval, error) {
-	all, err := collect(ctx, tx, scanApproval, `SELECT `+approvalColumns+` FROM ra_approval WHERE `+where+` ORDER BY id`, args...)
+// approvalsIn reads approvals in an order.
+func approvalsIn(ctx context.Context, tx store.Tx, where, order string, args ...any) ([]*Approval, error) {
+	all, err := collect(ctx, tx, scanApproval, `SELECT `+approvalColumns+` FROM ra_approval WHERE `+where+` ORDER BY `+order, args...)
 	if err != nil {
 		return nil, err
 	}

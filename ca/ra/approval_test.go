@@ -145,7 +145,7 @@ func TestExpiry(t *testing.T) {
 	require.Equal(t, ra.Pending, a.StateAt(w.clock()))
 	w.pass(time.Microsecond)
 	require.Equal(t, ra.Expired, a.StateAt(w.clock()))
-	queue, err := w.ra.Queue(t.Context(), personnel2)
+	queue, _, err := w.ra.Queue(t.Context(), personnel2, "", ra.Page{})
 	require.NoError(t, err)
 	require.Empty(t, queue)
 	before := w.records(t)

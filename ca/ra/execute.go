@@ -290,7 +290,7 @@ type Settlement struct {
 // once. The error joins those of single executions, which stay in doubt.
 func (r *Registry) Settle(ctx context.Context) ([]Settlement, error) {
 	open, err := read(ctx, r, "executions in progress", func(tx store.Tx) ([]*Approval, error) {
-		return approvalsIn(ctx, tx, `state = 'executing'`)
+		return approvalsIn(ctx, tx, `state = 'executing'`, "id")
 	})
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"smki.example/ca"
@@ -32,29 +31,56 @@ type Item struct {
 	Stale string
 }
 
+// A Page is a part of a list. Lists grow without end; what is asked for at once is
+// bounded.
+type Page struct {
+	From int64 // the number of the last one of the page before; 0: begin
+	Most int   // how many at most; 0: 200
+}
+
+// most is the bound of a page.
+func (p Page) most() int {
+	if p.Most <= 0 {
+		return 200
+	}
+	return p.Most
+}
+
+// cut leaves one page of what was read with one more, and says where the next begins;
+// 0: this is the end.
+func cut[T any](all []T, p Page, number func(T) int64) ([]T, int64) {
+	if len(all) <= p.most() {
+		return all, 0
+	}
+	all = all[:p.most()]
+	return all, number(all[len(all)-1])
+}
+
 // Queue returns the open approvals that an officer may see, oldest first: a party's
-// officer his party's, the registration authority's all. What has expired by now is
-// not among them.
-func (r *Registry) Queue(ctx context.Context, by OfficerID) ([]Item, error) {
-	return read(ctx, r, "the queue of approvals", func(tx store.Tx) ([]Item, error) {
+// officer his party's, the registration authority's all; of one act, or of all for
+// "". What has expired by now is not among them, it is in [Registry.History]. It
+// returns where the next page begins too; 0: this is the last.
+func (r *Registry) Queue(ctx context.Context, by OfficerID, act Act, p Page) ([]Item, int64, error) {
+	var next int64
+	items, err := read(ctx, r, "the queue of approvals", func(tx store.Tx) ([]Item, error) {
 		o, all, err := r.reader(ctx, tx, by)
 		if err != nil {
 			return nil, err
 		}
-		where, args := `state IN ('pending', 'approved', 'executing')`, []any{}
-		if !all {
-			where, args = where+` AND party = $1`, append(args, string(o.Party))
+		party := string(o.Party)
+		if all {
+			party = ""
 		}
-		open, err := approvalsIn(ctx, tx, where, args...)
+		now := r.Now()
+		open, err := approvalsIn(ctx, tx, `(state = 'executing' OR state IN ('pending', 'approved') AND expires_at > $1)
+			AND ($2 = '' OR party = $3) AND ($4 = '' OR act = $5) AND id > $6`, "id LIMIT $7",
+			micro(now), party, party, string(act), string(act), p.From, p.most()+1)
 		if err != nil {
 			return nil, err
 		}
-		now := r.Now()
+		open, next = cut(open, p, func(a *Approval) int64 { return a.ID })
 		var items []Item
 		for _, a := range open {
-			if a.StateAt(now) == Expired {
-				continue
-			}
 			item, err := r.item(ctx, tx, o, a, now)
 			if err != nil {
 				return nil, err
@@ -63,6 +89,7 @@ func (r *Registry) Queue(ctx context.Context, by OfficerID) ([]Item, error) {
 		}
 		return items, nil
 	})
+	return items, next, err
 }
 
 // Item returns one approval, open or settled, as an officer sees it.
@@ -150,32 +177,53 @@ func (r *Registry) Approval(ctx context.Context, id int64) (*Approval, error) {
 // ApprovalsOf returns every approval on a subject ("batch/17", "request/3"), oldest
 // first: the last is the one that counts.
 func (r *Registry) ApprovalsOf(ctx context.Context, subject string) ([]*Approval, error) {
-	return read(ctx, r, "approvals", func(tx store.Tx) ([]*Approval, error) { return approvalsIn(ctx, tx, `subject = $1`, subject) })
+	return read(ctx, r, "approvals", func(tx store.Tx) ([]*Approval, error) { return approvalsIn(ctx, tx, `subject = $1`, "id", subject) })
 }
 
-// page bounds a listing of what is settled: what somebody looks through.
-const page = 200
-
-// History returns up to 200 settled approvals before a number, newest first; 0 begins
-// with the newest.
-func (r *Registry) History(ctx context.Context, before int64) ([]*Approval, error) {
-	return read(ctx, r, "approvals", func(tx store.Tx) ([]*Approval, error) {
-		all, err := approvalsIn(ctx, tx, `id IN (SELECT id FROM ra_approval WHERE state NOT IN ('pending', 'approved', 'executing') AND ($1 = 0 OR id < $2) ORDER BY id DESC LIMIT $3)`, before, before, page)
-		slices.Reverse(all)
+// History returns the approvals that are settled, or have expired with nobody having
+// touched them since, newest first; of a party, or of all for "". It returns where
+// the next page, of older ones, begins too; 0: this is the last.
+func (r *Registry) History(ctx context.Context, party PartyID, p Page) ([]*Approval, int64, error) {
+	var next int64
+	all, err := read(ctx, r, "approvals", func(tx store.Tx) ([]*Approval, error) {
+		now := r.Now()
+		all, err := approvalsIn(ctx, tx, `(state NOT IN ('pending', 'approved', 'executing') OR state IN ('pending', 'approved') AND expires_at <= $1)
+			AND ($2 = '' OR party = $3) AND ($4 = 0 OR id < $5)`, "id DESC LIMIT $6",
+			micro(now), string(party), string(party), p.From, p.From, p.most()+1)
+		all, next = cut(all, p, func(a *Approval) int64 { return a.ID })
+		for _, a := range all {
+			if a.State != a.StateAt(now) {
+				a.State, a.Cause, a.SettledAt = Expired, "nobody carried it out in time", a.ExpiresAt
+			}
+		}
 		return all, err
 	})
+	return all, next, err
 }
 
-// Requests returns the requests for Organisation Certificates in a state, oldest
-// first; of a party, or all parties' for "".
-func (r *Registry) Requests(ctx context.Context, state RequestState, party PartyID) ([]*Request, error) {
-	return read(ctx, r, "requests", func(tx store.Tx) ([]*Request, error) {
-		all, err := collect(ctx, tx, scanRequest, `SELECT `+requestColumns+` FROM ra_request WHERE state = $1 AND ($2 = '' OR party = $3) ORDER BY id`, string(state), string(party), string(party))
+// order is how a list goes on: what waits oldest first, what is settled newest first.
+func order(settled bool) string {
+	if settled {
+		return `($4 = 0 OR id < $5) ORDER BY id DESC LIMIT $6`
+	}
+	return `($4 = 0 OR id > $5) ORDER BY id LIMIT $6`
+}
+
+// Requests returns the requests for Organisation Certificates in a state, of a party,
+// or of all for "": those that wait oldest first, settled ones newest first. It
+// returns where the next page begins too; 0: this is the last.
+func (r *Registry) Requests(ctx context.Context, state RequestState, party PartyID, p Page) ([]*Request, int64, error) {
+	var next int64
+	all, err := read(ctx, r, "requests", func(tx store.Tx) ([]*Request, error) {
+		all, err := collect(ctx, tx, scanRequest, `SELECT `+requestColumns+` FROM ra_request WHERE state = $1 AND ($2 = '' OR party = $3) AND `+order(state != Asked),
+			string(state), string(party), string(party), p.From, p.From, p.most()+1)
+		all, next = cut(all, p, func(q *Request) int64 { return q.ID })
 		for _, q := range all {
 			err = errors.Join(err, q.loadChecks(ctx, tx))
 		}
 		return all, err
 	})
+	return all, next, err
 }
 
 // Request returns one request for an Organisation Certificate. The error wraps
@@ -184,12 +232,18 @@ func (r *Registry) Request(ctx context.Context, id int64) (*Request, error) {
 	return read(ctx, r, "request", func(tx store.Tx) (*Request, error) { return requestIn(ctx, tx, id) })
 }
 
-// Revocations returns the revocation requests in a state, oldest first; of a party, or
-// all parties' for "".
-func (r *Registry) Revocations(ctx context.Context, state RevocationState, party PartyID) ([]*RevocationRequest, error) {
-	return read(ctx, r, "revocation requests", func(tx store.Tx) ([]*RevocationRequest, error) {
-		return collect(ctx, tx, scanRevocation, `SELECT `+revocationColumns+` FROM ra_revocation WHERE state = $1 AND ($2 = '' OR party = $3) ORDER BY id`, string(state), string(party), string(party))
+// Revocations returns the revocation requests in a state, of a party, or of all for
+// "": those that wait oldest first, settled ones newest first. It returns where the
+// next page begins too; 0: this is the last.
+func (r *Registry) Revocations(ctx context.Context, state RevocationState, party PartyID, p Page) ([]*RevocationRequest, int64, error) {
+	var next int64
+	all, err := read(ctx, r, "revocation requests", func(tx store.Tx) ([]*RevocationRequest, error) {
+		all, err := collect(ctx, tx, scanRevocation, `SELECT `+revocationColumns+` FROM ra_revocation WHERE state = $1 AND ($2 = '' OR party = $3) AND `+order(state == Revoked || state == NotRevoked),
+			string(state), string(party), string(party), p.From, p.From, p.most()+1)
+		all, next = cut(all, p, func(q *RevocationRequest) int64 { return q.ID })
+		return all, err
 	})
+	return all, next, err
 }
 
 // Revocation returns one revocation request. The error wraps [ca.ErrNotFound].

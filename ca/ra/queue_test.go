@@ -24,7 +24,7 @@ func TestQueue(t *testing.T) {
 		require.NoError(t, err)
 		return item
 	}
-	queue, err := w.ra.Queue(t.Context(), personnel1)
+	queue, _, err := w.ra.Queue(t.Context(), personnel1, "", ra.Page{})
 	require.NoError(t, err)
 	require.Len(t, queue, 2)
 	require.Equal(t, mine(personnel1, nominated.ID), queue[0])
@@ -55,17 +55,17 @@ func TestQueue(t *testing.T) {
 	require.Equal(t, ra.Approved, item.State)
 
 	// A party's officer sees his party's only, the auditor all, others none.
-	queue, err = w.ra.Queue(t.Context(), aroA)
+	queue, _, err = w.ra.Queue(t.Context(), aroA, "", ra.Page{})
 	require.NoError(t, err)
 	require.Len(t, queue, 1)
 	require.False(t, queue[0].MayVote)
 	_, err = w.ra.Item(t.Context(), aroA, enrolled.ID)
 	refused(t, err, "scope")
-	queue, err = w.ra.Queue(t.Context(), "auditor-1")
+	queue, _, err = w.ra.Queue(t.Context(), "auditor-1", "", ra.Page{})
 	require.NoError(t, err)
 	require.Len(t, queue, 2)
 	require.False(t, queue[0].MayVote || queue[0].MayExecute || queue[0].MayRetract)
-	_, err = w.ra.Queue(t.Context(), "operator-1")
+	_, _, err = w.ra.Queue(t.Context(), "operator-1", "", ra.Page{})
 	refused(t, err, "rights")
 
 	// What an execution would find changed is said before it is tried.
@@ -77,10 +77,10 @@ func TestQueue(t *testing.T) {
 	require.Equal(t, ra.Void, item.State)
 	require.False(t, item.MayVote || item.MayExecute)
 	require.Contains(t, item.MyVote, "nothing to vote on")
-	history, err := w.ra.History(t.Context(), 0)
+	history, _, err := w.ra.History(t.Context(), "", ra.Page{})
 	require.NoError(t, err)
 	require.Equal(t, ra.ActWithdrawParty, history[0].Act, "newest first")
-	older, err := w.ra.History(t.Context(), history[2].ID)
+	older, _, err := w.ra.History(t.Context(), "", ra.Page{From: history[2].ID})
 	require.NoError(t, err)
 	require.Equal(t, history[3:], older)
 }
@@ -118,4 +118,70 @@ func FuzzParseTable(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Lists come in pages, and every one of them stands on exactly one; what expired and
+// was left alone is history, and no other list has it.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	var proposed []int64
+	for n := range 7 {
+		a, err := w.ra.Propose(ctx, personnel1, enrol(n))
+		require.NoError(t, err)
+		proposed = append(proposed, a.ID)
+		_, err = w.ra.AskCertificate(ctx, aroA, "supplier-a", csr(t, n))
+		require.NoError(t, err)
+	}
+	queue := func() (ids []int64) {
+		for from := int64(0); ; {
+			items, next, err := w.ra.Queue(ctx, personnel2, ra.ActEnrolParty, ra.Page{From: from, Most: 3})
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(items), 3)
+			for _, item := range items {
+				ids = append(ids, item.ID)
+			}
+			if from = next; next == 0 {
+				return ids
+			}
+		}
+	}
+	require.Equal(t, proposed, queue())
+	none, next, err := w.ra.Queue(ctx, personnel2, ra.ActReleaseBatch, ra.Page{})
+	require.NoError(t, err)
+	require.Empty(t, none)
+	require.Zero(t, next)
+	var requests []int64
+	for from := int64(0); ; {
+		page, next, err := w.ra.Requests(ctx, ra.Asked, "supplier-a", ra.Page{From: from, Most: 2})
+		require.NoError(t, err)
+		for _, q := range page {
+			requests = append(requests, q.ID)
+		}
+		if from = next; next == 0 {
+			break
+		}
+	}
+	require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7}, requests)
+
+	last, err := w.ra.Approval(ctx, proposed[6])
+	require.NoError(t, err)
+	w.pass(last.ExpiresAt.Sub(w.clock()))
+	require.Empty(t, queue())
+	history, next, err := w.ra.History(ctx, "", ra.Page{Most: 7})
+	require.NoError(t, err)
+	require.NotZero(t, next, "what made this world is older")
+	for n, a := range history {
+		require.Equal(t, proposed[6-n], a.ID)
+		require.Equal(t, ra.Expired, a.State)
+		require.Equal(t, a.ExpiresAt, a.SettledAt)
+	}
+	older, _, err := w.ra.History(ctx, "supplier-a", ra.Page{From: next, Most: 1000})
+	require.NoError(t, err)
+	require.NotEmpty(t, older)
+	for _, a := range older {
+		require.Equal(t, ra.PartyID("supplier-a"), a.Party)
+		require.Less(t, a.ID, proposed[0])
+	}
 }

@@ -313,10 +313,10 @@ func TestRequests(t *testing.T) {
 	refused(t, w.ra.RecordCheck(t.Context(), personnel1, q.ID, "officer", true, ""), "text")
 
 	a := w.done(t, personnel1, issue, personnel2)
-	open, err := w.ra.Requests(t.Context(), ra.Asked, "")
+	open, _, err := w.ra.Requests(t.Context(), ra.Asked, "", ra.Page{})
 	require.NoError(t, err)
 	require.Empty(t, open)
-	issued, err := w.ra.Requests(t.Context(), ra.Issued, "supplier-a")
+	issued, _, err := w.ra.Requests(t.Context(), ra.Issued, "supplier-a", ra.Page{})
 	require.NoError(t, err)
 	require.Len(t, issued, 1)
 	require.Equal(t, a.Result, issued[0].Serial.String())

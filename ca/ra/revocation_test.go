@@ -130,7 +130,7 @@ func TestDeferral(t *testing.T) {
 	due, err = w.ra.Due(t.Context())
 	require.NoError(t, err)
 	require.Len(t, due, 1)
-	deferred, err := w.ra.Revocations(t.Context(), ra.Deferred, "supplier-a")
+	deferred, _, err := w.ra.Revocations(t.Context(), ra.Deferred, "supplier-a", ra.Page{})
 	require.NoError(t, err)
 	require.Equal(t, due, deferred)
 	require.NoError(t, w.step(t, q.ID, ra.ActExecuteRevocation))

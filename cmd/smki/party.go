@@ -81,12 +81,15 @@ Examples:
 			{
 				Name:  "decisions",
 				Usage: "list what was decided, newest first",
-				Description: `The last 200 decisions that are settled, with who proposed them and who agreed. --json prints a list of {id, act, subject, party, state,
+				Description: `Decisions that are settled, or expired with nobody having carried them out, with who proposed them and who agreed; the last 200, or
+those before a number. --json prints a list of {id, act, subject, party, state,
 cause, result, proposed_by, votes [{officer, accept, comment, at}], settled_at, sha256}.
 
 Example:
-  smki party decisions --home ca`,
-				Flags:  []cli.Flag{homeFlag(), clikit.JSONFlag()},
+  smki party decisions --home ca
+  smki party decisions --home ca --before 1200 --most 50`,
+				Flags: []cli.Flag{homeFlag(), &cli.Int64Flag{Name: "before", Usage: "only decisions with a lower number (`N`)"},
+					&cli.Int64Flag{Name: "most", Value: 200, Usage: "`N` at most"}, clikit.JSONFlag()},
 				Action: runPartyDecisions,
 			},
 		},
@@ -333,7 +336,7 @@ func runPartyDecisions(c *cli.Context) error {
 		return err
 	}
 	return at(c, false, func(d *desk) error {
-		settled, err := d.registry.History(c.Context, 0)
+		settled, next, err := d.registry.History(c.Context, "", ra.Page{From: c.Int64("before"), Most: int(c.Int64("most"))})
 		if err != nil {
 			return err
 		}
@@ -360,6 +363,9 @@ func runPartyDecisions(c *cli.Context) error {
 					votes = append(votes, fmt.Sprintf("%s %s", v.Officer, word))
 				}
 				add(one.ID, one.Act, one.Subject, one.State, one.ProposedBy, strings.Join(votes, ", "), one.SettledAt.Format(time.RFC3339))
+			}
+			if next != 0 {
+				add("…", fmt.Sprintf("older ones: --before %d", next))
 			}
 		})
 	})

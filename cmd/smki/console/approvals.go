@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"smki.example/ca"
@@ -21,25 +20,26 @@ type entry struct {
 
 func (c *Console) entry(item ra.Item) entry { return entry{item, c.heading(item.Act)} }
 
-func (c *Console) entries(v *visit) ([]entry, error) {
-	items, err := c.registry.Queue(v.Context(), v.by())
+// entries is a page of the open approvals, of one act or of all for "".
+func (c *Console) entries(v *visit, act ra.Act, p ra.Page) ([]entry, turning, error) {
+	items, next, err := c.registry.Queue(v.Context(), v.by(), act, p)
 	if err != nil {
-		return nil, err
+		return nil, turning{}, err
 	}
 	all := make([]entry, 0, len(items))
 	for _, item := range items {
 		all = append(all, c.entry(item))
 	}
-	return all, nil
+	return all, v.turn(next), nil
 }
 
 // queue is every approval that is open.
 func (c *Console) queue(v *visit) (*screen, error) {
-	all, err := c.entries(v)
+	all, turn, err := c.entries(v, "", v.page())
 	if err != nil {
 		return nil, err
 	}
-	return &screen{"Approvals", "queue.html", map[string]any{"Entries": all, "Now": c.clock()}}, nil
+	return &screen{"Approvals", "queue.html", map[string]any{"Entries": all, "Now": c.clock(), "Turn": turn}}, nil
 }
 
 // A dossier is one approval with everything that somebody must know who votes on it.
@@ -222,9 +222,6 @@ func (c *Console) retract(v *visit) (doing, error) {
 	}}, nil
 }
 
-// historyPage is how many the Registry returns at most.
-const historyPage = 200
-
 // A past is an approval that is settled.
 type past struct {
 	*ra.Approval
@@ -233,23 +230,18 @@ type past struct {
 
 // history is what is settled, newest first.
 func (c *Console) history(v *visit) (*screen, error) {
-	before, _ := strconv.ParseInt(v.URL.Query().Get("before"), 10, 64)
-	all, err := c.registry.History(v.Context(), max(before, 0))
+	all, next, err := c.registry.History(v.Context(), c.own(v), v.page())
 	if err != nil {
 		return nil, err
 	}
 	body := struct {
 		Entries []past
-		Older   int64 // where to go on; 0: this is the end
-		Later   bool
-	}{Later: before > 0}
+		Turn    turning
+	}{Turn: v.turn(next)}
 	for _, a := range all {
 		if c.sees(v, a.Party) == nil {
 			body.Entries = append(body.Entries, past{a, c.heading(a.Act)})
 		}
-	}
-	if len(all) == historyPage {
-		body.Older = all[len(all)-1].ID
 	}
 	return &screen{"History", "history.html", body}, nil
 }

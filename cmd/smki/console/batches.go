@@ -57,7 +57,7 @@ type parcel struct {
 
 // batchesPage is every batch that waits for its release.
 func (c *Console) batchesPage(v *visit) (*screen, error) {
-	all, err := c.entries(v)
+	all, turn, err := c.entries(v, ra.ActReleaseBatch, v.page())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,8 @@ func (c *Console) batchesPage(v *visit) (*screen, error) {
 		Batches map[int64]ra.ReleaseBatch
 		Parcels []parcel
 		Now     time.Time
-	}{Batches: make(map[int64]ra.ReleaseBatch), Now: c.clock()}
+		Turn    turning
+	}{Turn: turn, Batches: make(map[int64]ra.ReleaseBatch), Now: c.clock()}
 	for _, e := range all {
 		if b, ok := e.Deed.(ra.ReleaseBatch); ok {
 			body.Entries = append(body.Entries, e)

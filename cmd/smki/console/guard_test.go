@@ -278,7 +278,7 @@ func TestTwice(t *testing.T) {
 	two := w.post(aroA, "/ra/act/ask-revocation", first)
 	require.Equal(t, http.StatusSeeOther, one.Code, says(one))
 	require.Equal(t, one.Header().Get("Location")+"&twice=yes", two.Header().Get("Location"))
-	all, err := w.ra.Revocations(t.Context(), ra.Requested, "")
+	all, _, err := w.ra.Revocations(t.Context(), ra.Requested, "", ra.Page{})
 	require.NoError(t, err)
 	require.Len(t, all, 1)
 }

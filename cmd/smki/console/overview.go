@@ -10,6 +10,10 @@ import (
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
+// overviewMost is how many of each list the overview looks at; it says when there are
+// more.
+const overviewMost = 500
+
 // A digest is what waits, for one officer.
 type digest struct {
 	Reads   bool // may read queues at all
@@ -22,9 +26,12 @@ type digest struct {
 	Asking  []*ra.RevocationRequest
 	Due     []*ra.RevocationRequest
 	Batches []ra.ReleaseBatch
-	Checks  bool // this officer records checks
-	Authent bool // this officer authenticates revocations
-	Nothing bool
+	// Not 0: there are more than those of Asked, or Asking.
+	AskedMore, AskingMore int64
+	Checks                bool // this officer records checks
+	Authent               bool // this officer authenticates revocations
+	More                  bool // open approvals that do not stand here
+	Nothing               bool
 }
 
 // overview is what waits for the officer.
@@ -34,10 +41,11 @@ func (c *Console) overview(v *visit) (*screen, error) {
 	if !d.Reads {
 		return &screen{"Overview", "overview.html", d}, nil
 	}
-	all, err := c.entries(v)
+	all, turn, err := c.entries(v, "", ra.Page{Most: overviewMost})
 	if err != nil {
 		return nil, err
 	}
+	d.More = turn.Next != ""
 	for _, e := range all {
 		switch {
 		case e.State == ra.Executing:
@@ -50,7 +58,7 @@ func (c *Console) overview(v *visit) (*screen, error) {
 			d.Mine = append(d.Mine, e)
 		}
 	}
-	if d.Asked, err = c.registry.Requests(v.Context(), ra.Asked, c.own(v)); err != nil {
+	if d.Asked, d.AskedMore, err = c.registry.Requests(v.Context(), ra.Asked, c.own(v), ra.Page{Most: overviewMost}); err != nil {
 		return nil, err
 	}
 	for _, q := range d.Asked {
@@ -58,7 +66,7 @@ func (c *Console) overview(v *visit) (*screen, error) {
 			d.Unready++
 		}
 	}
-	if d.Asking, err = c.registry.Revocations(v.Context(), ra.Requested, c.own(v)); err != nil {
+	if d.Asking, d.AskingMore, err = c.registry.Revocations(v.Context(), ra.Requested, c.own(v), ra.Page{Most: overviewMost}); err != nil {
 		return nil, err
 	}
 	due, err := c.registry.Due(v.Context())

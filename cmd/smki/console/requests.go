@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	"smki.example/ca"
 	"smki.example/ca/ra"
@@ -124,36 +123,22 @@ func tabs[S ~string](chosen S, all ...S) []tab {
 	return out
 }
 
-// listMost is how many of one state a list shows: what somebody looks through.
-const listMost = 500
-
-// some are the ones that a list shows: of what waits the oldest, of what is settled
-// the newest, which then come first. more is how many it leaves out.
-func some[T any](all []T, settled bool) (shown []T, more int) {
-	if settled {
-		slices.Reverse(all)
-	}
-	n := min(len(all), listMost)
-	return all[:n], len(all) - n
-}
-
 // requests are the requests for Organisation Certificates in one state.
 func (c *Console) requests(v *visit) (*screen, error) {
 	state := ra.RequestState(v.URL.Query().Get("state"))
 	if state == "" {
 		state = ra.Asked
 	}
-	all, err := c.registry.Requests(v.Context(), state, c.own(v))
+	all, next, err := c.registry.Requests(v.Context(), state, c.own(v), v.page())
 	if err != nil {
 		return nil, err
 	}
 	body := struct {
 		Tabs     []tab
 		Requests []asked
-		More     int
+		Turn     turning
 		Forms    []*form
-	}{Tabs: tabs(state, ra.Asked, ra.Issued, ra.Closed), Forms: c.offers(v, nil, ra.ActAskCertificate)}
-	all, body.More = some(all, state != ra.Asked)
+	}{Turn: v.turn(next), Tabs: tabs(state, ra.Asked, ra.Issued, ra.Closed), Forms: c.offers(v, nil, ra.ActAskCertificate)}
 	for _, q := range all {
 		if c.sees(v, q.Party) == nil {
 			body.Requests = append(body.Requests, c.asked(q))

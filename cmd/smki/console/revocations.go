@@ -85,18 +85,17 @@ func (c *Console) revocations(v *visit) (*screen, error) {
 	if state == "" {
 		state = ra.Requested
 	}
-	all, err := c.registry.Revocations(v.Context(), state, c.own(v))
+	all, next, err := c.registry.Revocations(v.Context(), state, c.own(v), v.page())
 	if err != nil {
 		return nil, err
 	}
 	body := struct {
 		Tabs     []tab
 		Requests []*ra.RevocationRequest
-		More     int
+		Turn     turning
 		Forms    []*form
 		Now      time.Time
-	}{Tabs: tabs(state, ra.Requested, ra.Authenticated, ra.Deferred, ra.Revoked, ra.NotRevoked), Forms: c.offers(v, nil, ra.ActAskRevocation), Now: c.clock()}
-	all, body.More = some(all, state == ra.Revoked || state == ra.NotRevoked)
+	}{Turn: v.turn(next), Tabs: tabs(state, ra.Requested, ra.Authenticated, ra.Deferred, ra.Revoked, ra.NotRevoked), Forms: c.offers(v, nil, ra.ActAskRevocation), Now: c.clock()}
 	for _, q := range all {
 		if c.sees(v, q.Party) == nil {
 			body.Requests = append(body.Requests, q)
