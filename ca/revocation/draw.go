@@ -3,6 +3,7 @@ package revocation
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -71,6 +72,11 @@ func (r *Register) draw(ctx context.Context, a *ca.Authority, period policy.CRLP
 	t := policy.CRLTemplate{Issuer: a.Certificate, Number: number, ThisUpdate: now, NextUpdate: now.Add(period.Valid)}
 	if l.before, l.behind, err = policy.TBSCRLAround(t, l.shelf.octets); err != nil {
 		return nil, err
+	}
+	if l.long() {
+		// What was read for it and the list before the last are fifty megabytes each, and
+		// would wait until as much again was used.
+		runtime.GC()
 	}
 	buffer := make([]byte, policy.ListRoom, policy.ListRoom+len(l.before)+l.shelf.octets+len(l.behind)+policy.ListTail)
 	buffer = append(l.shelf.appendTo(append(buffer, l.before...)), l.behind...)
