@@ -1,8 +1,6 @@
 package verbs
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
 	"strconv"
 
@@ -20,21 +18,74 @@ func (w *World) WritePack() error {
 	return w.pack.writeSecrets()
 }
 
-// writeDevices writes devices.csv.
+// writeDevices writes devices.csv: each device with the end that it came to and
+// why, over all parties that the drill is about and, where there are several, for
+// each of them.
 func (w *World) writeDevices() error {
-	var b bytes.Buffer
-	out := csv.NewWriter(&b)
-	head := append([]string{"status", "method", "attempts", "command", "command_reason", "command_at"}, fleet.RecordHeader()...)
+	about := w.about()
+	head := append([]string{"status", "method", "attempts", "command", "command_reason", "command_at", "party", "why"}, fleet.RecordHeader()...)
+	if len(about) > 1 {
+		for _, p := range about {
+			head = append(head, "status "+p.id, "why "+p.id)
+		}
+	}
 	rows := [][]string{append(head, "classification")}
 	for _, r := range w.rows() {
-		last, method := w.lastOutcome(nil, r.Index)
-		row := append([]string{w.end(&r), method, strconv.Itoa(last.tries), last.word, last.reason, last.when()}, r.Record(w.clock.epoch)...)
+		status, p := w.end(&r)
+		last, method := w.lastOutcome(p, r.Index)
+		name := ""
+		if p != nil {
+			name = p.name
+		}
+		row := append([]string{status, method, strconv.Itoa(last.tries), last.word, last.reason, last.when(), name, w.why(p, &r, status)}, r.Record(w.clock.epoch)...)
+		if len(about) > 1 {
+			for _, p := range about {
+				status := w.endFor(p, &r)
+				row = append(row, status, w.why(p, &r, status))
+			}
+		}
 		rows = append(rows, append(row, w.classification()))
 	}
-	if err := out.WriteAll(rows); err != nil {
+	content, err := csvOf(rows)
+	if err != nil {
 		return fmt.Errorf("writing devices.csv: %w", err)
 	}
-	return w.pack.write("devices.csv", b.Bytes())
+	return w.pack.write("devices.csv", content)
+}
+
+// why says for what reason a device came to an end.
+func (w *World) why(p *party, r *fleet.Row, status string) string {
+	if p == nil {
+		return "it holds no certificate of a party that the drill is about"
+	}
+	last, _ := w.lastOutcome(p, r.Index)
+	switch status {
+	case statusRecovered:
+		if last.word == outcomeDone {
+			return "its signed answer proves every cell"
+		}
+		return "every cell holds a key that is wanted there"
+	case statusTaken:
+		return "an intruder's key stands in the cell"
+	case statusBroker:
+		return "the Access Control Broker's key stands in the cell; the handover is to come"
+	case statusUnreachable:
+		return "no message reaches it: " + r.Reach.String()
+	case statusExcluded:
+		if r.Excluded != "" {
+			return r.Excluded
+		}
+		return "registered to " + p.name + ", and its cell holds the certificate of " + w.subjectIn(p, r)
+	case "":
+		return ""
+	}
+	switch {
+	case last.reason != "":
+		return last.word + ": " + last.reason
+	case last.word != "":
+		return last.word
+	}
+	return "nothing was sent to it"
 }
 
 // when is the outcome's scenario time, or nothing if there is none.

@@ -81,6 +81,7 @@ func (w *World) attack(ctx context.Context, at time.Duration, a engine.Action) e
 	c.devices = w.prey(p, victim)
 	thief.work = c
 	w.attackers = append(w.attackers, thief)
+	w.subject(p)
 	w.subject(victim)
 	w.launch(at, c)
 	return nil

@@ -61,6 +61,9 @@ func TestNetworkOperatorByMethod1(t *testing.T) {
 
 	require.NoError(t, s.WritePack())
 	rows := s.csv("devices.csv")
+	for _, row := range rows {
+		require.NotEmpty(t, row[7], "each end has its reason: %v", row[:8])
+	}
 	ends := map[string]int{}
 	for _, row := range rows[1:] {
 		ends[row[0]]++
@@ -363,6 +366,15 @@ func TestWrongHolders(t *testing.T) {
 	require.Equal(t, "holder_by_cell", rows[0][4])
 	require.NotEqual(t, rows[1][2], rows[1][4])
 	require.Empty(t, s.closing())
+	require.NoError(t, s.WritePack())
+	excluded := 0
+	for _, row := range s.csv("devices.csv") {
+		if row[0] == "excluded" {
+			excluded++
+			require.Contains(t, row[7], "registered to Exercise Networks B")
+		}
+	}
+	require.Equal(t, f.Parties[0].WrongHolders, excluded)
 }
 
 // Six types of device, each with the cells that it has: the WAN provider's key is on

@@ -214,19 +214,30 @@ func (w *World) wanted(p *party) []filling {
 	return wanted
 }
 
-// end is the end of a device over all parties that the drill is about: the worst.
-func (w *World) end(r *fleet.Row) string {
-	worst := ""
+// end is the end of a device over all parties that the drill is about: the worst,
+// and for which of them.
+func (w *World) end(r *fleet.Row) (string, *party) {
+	worst, whose := "", (*party)(nil)
 	rank := func(status string) int { return slices.Index(badness, status) }
 	for _, p := range w.about() {
-		if status := w.status(p, r); status != "" && (worst == "" || rank(status) > rank(worst)) {
-			worst = status
+		if status := w.endFor(p, r); status != "" && (whose == nil || rank(status) > rank(worst)) {
+			worst, whose = status, p
 		}
 	}
-	if worst == "" {
-		return statusUntouched
+	if whose == nil {
+		return statusUntouched, nil
 	}
-	return worst
+	return worst, whose
+}
+
+// endFor is the end of a device for one party. One that is registered to it and
+// holds somebody else's certificate is no Relevant Device of its own: it is
+// excluded. For any other device of somebody else it is empty.
+func (w *World) endFor(p *party, r *fleet.Row) string {
+	if status := w.status(p, r); status != "" || !w.isWrongHolder(p, r) {
+		return status
+	}
+	return statusExcluded
 }
 
 // badness orders the ends from the best to the worst.

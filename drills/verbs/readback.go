@@ -30,7 +30,6 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 	w.readBacks++
 	name := fmt.Sprintf("read-back %d", w.readBacks)
 	body := ReadBack{When: journal.FormatAt(at), Party: p.name, Holding: map[string]int{}}
-	w.subject(p)
 	asked := w.withCells(p)
 	var commands []fleet.Command
 	for _, chosen := range spread(len(asked), a.Number(paramSample)) {
@@ -76,6 +75,7 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 		}
 		body.Answered++
 		body.Holding[w.holder(p, said[chiefCell(p.role)])]++
+		w.learnRead(d.Device.Index, p.role, said[chiefCell(p.role)])
 		for _, cell := range cellsOf(p.role) {
 			if held, has := d.Device.Cell(cell); has && held.KeyID != said[cell] {
 				body.Differ++

@@ -138,6 +138,18 @@ func (w *World) learn(x *exchange) {
 	}
 }
 
+// learnRead keeps what a device said when it was asked: a command whose answer was
+// lost may have put another set there than was thought.
+func (w *World) learnRead(device int, role policy.RemotePartyRole, key policy.KeyID) {
+	for _, p := range w.parties {
+		for i, set := range p.generations {
+			if c := credentialFor(set, chiefCell(role)); c != nil && c.keyID() == key {
+				w.scope.shown[role][device] = standing{p, i}
+			}
+		}
+	}
+}
+
 // among narrows devices to the part that a scenario names.
 func (w *World) among(p *party, word string) func(r *fleet.Row) bool {
 	switch word {

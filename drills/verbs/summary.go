@@ -171,8 +171,8 @@ func (w *World) figures() Figures {
 
 // compromised names the key that was lost, as minutes need it.
 func (w *World) compromised(p *party) string {
-	c := p.generations[0][purposeSigning].certificate
-	return fmt.Sprintf("%s signing key, certificate %s", p.name, c.Serial)
+	c := credentialFor(p.generations[0], chiefCell(p.role))
+	return fmt.Sprintf("%s %s key, certificate %s", p.name, c.purpose, c.certificate.Serial)
 }
 
 func (c *campaign) done() CampaignDone {
