@@ -78,9 +78,16 @@ func (m *Message) AddMAC(z []byte) error {
 	if len(z) != sharedSecretLength {
 		return fmt.Errorf("adding a MAC: a shared secret of %d octets, not %d", len(z), sharedSecretLength)
 	}
+	made := m.made
+	if made == nil {
+		var err error
+		if made, err = m.ToBeSigned(); err != nil {
+			return err
+		}
+	}
 	bare := *m
-	bare.Precommand, bare.TrailingZero = false, false
-	aad, err := bare.inner(append(make([]byte, 0, 512), macHead...))
+	bare.Precommand, bare.TrailingZero, bare.made = false, false, made
+	aad, err := bare.inner(append(make([]byte, 0, len(macHead)+len(made)+2+signatureLength), macHead...))
 	if err != nil {
 		return err
 	}
@@ -88,7 +95,7 @@ func (m *Message) AddMAC(z []byte) error {
 	if err != nil {
 		return err
 	}
-	m.MAC, m.MACOctets, m.aad = true, mac, aad
+	m.MAC, m.MACOctets, m.aad, m.made = true, mac, aad, made
 	m.Precommand, m.TrailingZero = false, false
 	return nil
 }

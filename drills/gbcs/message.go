@@ -44,6 +44,7 @@ type Message struct {
 	TrailingZero bool
 
 	aad    []byte // what the MAC covers, as received: six octets of header, then the inner message
+	made   []byte // what SignWith or AddMAC wrote: the inner message to the end of its payload, without the DF tag
 	oddity string // why Form is LengthsAsReceived
 }
 
@@ -130,7 +131,7 @@ func (m *Message) payload() ([]byte, error) {
 	if m.Payload == nil {
 		return nil, errors.New("writing the payload: there is none")
 	}
-	w := derWriter{form: m.Form, b: make([]byte, 0, max(len(m.RawPayload), 256))}
+	w := derWriter{form: m.Form, b: make([]byte, 0, max(len(m.RawPayload), sizeHint(m.Payload)))}
 	m.Payload.append(&w)
 	if w.err != nil {
 		return nil, fmt.Errorf("writing the payload of %s %s: %w", m.Header.MessageCode.UseCase(), m.Header.CRA, w.err)
@@ -139,6 +140,23 @@ func (m *Message) payload() ([]byte, error) {
 		return nil, fmt.Errorf("writing the payload: %d octets, more than a message can have (%d)", len(w.b), maxLength)
 	}
 	return w.b, nil
+}
+
+// sizeHint is about how many octets a payload has, so that writing it need not grow
+// its buffer; a command is its certificates and little else.
+func sizeHint(p Payload) int {
+	u, ok := p.(*UpdateSecurityCredentials)
+	if !ok {
+		return 512
+	}
+	n := 256
+	for _, r := range u.Replacements {
+		n += len(r.Certificate) + 32
+	}
+	for _, c := range u.Path {
+		n += len(c)
+	}
+	return n
 }
 
 // decodePayload reads the payload by the use case that the header names. It

@@ -48,7 +48,7 @@ func (m *Message) SignWith(signer crypto.Signer) error {
 	if err != nil {
 		return err
 	}
-	m.Signed, m.Signature = unsigned, sig
+	m.Signed, m.Signature, m.made = unsigned, sig, unsigned
 	m.Precommand, m.TrailingZero = false, false
 	m.MAC, m.MACOctets, m.aad = false, nil, nil
 	return nil

@@ -132,7 +132,8 @@ func (m *Message) readInner(b []byte) error {
 }
 
 // Encode writes the message. For an unchanged message from Decode the octets
-// are those that were decoded. It fails, and writes nothing, if a value has no
+// are those that were decoded; after SignWith or AddMAC they are those that signature
+// and MAC cover. It fails, and writes nothing, if a value has no
 // form on the wire, if the whole is too long, or if a MAC is due and not there.
 func (m *Message) Encode() ([]byte, error) {
 	inner, err := m.inner(nil)
@@ -162,6 +163,16 @@ func (m *Message) Encode() ([]byte, error) {
 
 // inner appends the message from its DF tag to the end of its signature.
 func (m *Message) inner(b []byte) ([]byte, error) {
+	if m.made != nil && m.MAC && b == nil {
+		return m.aad[len(macHead):], nil // what the MAC covers
+	}
+	if m.made != nil {
+		if b == nil {
+			b = make([]byte, 0, len(m.made)+2+signatureLength)
+		}
+		b = append(b, tagSigned)
+		return m.end(append(b, m.made...))
+	}
 	payload, err := m.payload()
 	if err != nil {
 		return nil, err
@@ -174,7 +185,11 @@ func (m *Message) inner(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	b = appendAXDRLength(b, len(payload))
-	b = append(b, payload...)
+	return m.end(append(b, payload...))
+}
+
+// end appends what follows the payload: the signature with its length, if any.
+func (m *Message) end(b []byte) ([]byte, error) {
 	switch {
 	case m.Signature != nil && len(m.Signature) != signatureLength:
 		return nil, fmt.Errorf("writing the signature: %d octets, not %d", len(m.Signature), signatureLength)
@@ -190,7 +205,7 @@ func (m *Message) inner(b []byte) ([]byte, error) {
 // ToBeSigned returns what a signature over the message as it now is covers.
 func (m *Message) ToBeSigned() ([]byte, error) {
 	bare := *m
-	bare.Signature, bare.Precommand, bare.TrailingZero = nil, true, false
+	bare.Signature, bare.Precommand, bare.TrailingZero, bare.made = nil, true, false, nil
 	b, err := bare.inner(nil)
 	if err != nil {
 		return nil, err
