@@ -102,6 +102,11 @@ func (d *postgres) openWriter() (*sql.DB, error) {
 		"synchronous_commit":                  "on",
 		"lock_timeout":                        milliseconds(lockPatience),
 		"idle_in_transaction_session_timeout": milliseconds(idlePatience),
+		// Every statement of a write finds its rows by an index. The server would rather
+		// read a table whole that was small when it last counted, and goes on doing so
+		// with a plan that it kept, while a batch makes the table a thousand times longer.
+		"enable_seqscan": "off",
+		"jit":            "off", // a whole table that must be read is no reason to compile
 	})
 	if err == nil {
 		db.SetConnMaxIdleTime(0) // it lives as long as the store
