@@ -52,9 +52,9 @@ func (i *Issuer) admit(ctx context.Context, tx store.Tx, drafts []*draft) error 
 func (i *Issuer) judge(ctx context.Context, d *draft, key *standing, devices map[policy.EntityID]int) (refusal, err error) {
 	switch {
 	case key.blocked:
-		return refuse("key-blocked", "the public key %s is on the block list: %s", d.intent.Key, key.reason), nil
+		return refuse("key-blocked", "the public key %s is on the block list: %s (our rule: a key known to be weak or compromised is never certified)", d.intent.Key, key.reason), nil
 	case key.certified != nil:
-		return refuse("key-reuse", "the public key already has certificate %q; make a new key pair", serialFrom(key.certified)), nil
+		return refuse("key-reuse", "the public key already has certificate %q; make a new key pair (our rule: one key, one certificate; AppM, Appendix D, calls a duplicate an anomaly)", serialFrom(key.certified)), nil
 	case key.pending != nil:
 		alive, err := i.store.Alive(ctx, key.owner)
 		if err != nil {

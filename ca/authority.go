@@ -78,7 +78,7 @@ func (a *Authority) check(ctx context.Context) error {
 // ValidAt refuses ([ErrRefused]) the use of a CA key outside the validity of its certificate.
 func (a *Authority) ValidAt(now time.Time) error {
 	if now.Before(a.Certificate.NotBefore) || now.After(a.Certificate.NotAfter) {
-		return refuse("authority-validity", "authority %q is valid from %s to %s and its key is not used outside; give the CA a new generation",
+		return refuse("authority-validity", "authority %q is valid from %s to %s and its key is not used outside (our rule, so that no certificate outlives a path; RFC 5280, 6.1.3); give the CA a new generation",
 			a.ID(), a.Certificate.NotBefore.Format(time.RFC3339), a.Certificate.NotAfter.Format(time.RFC3339))
 	}
 	return nil

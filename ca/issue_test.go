@@ -103,6 +103,7 @@ func TestIssueRefuses(t *testing.T) {
 			require.ErrorIs(t, err, ca.ErrRefused)
 			require.ErrorContains(t, err, row.says)
 			require.NotContains(t, err.Error(), "\n", "one line")
+			require.Regexp(t, `[(;:,] ?(AppM|SMKI IDS|RFC \d|X\.690|limit of|environment exercise|our rule)`, err.Error(), "a refusal has its clause, or says that it is ours")
 			var refusal *ca.Refusal
 			require.ErrorAs(t, err, &refusal)
 			require.NotEmpty(t, refusal.Rule)

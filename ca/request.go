@@ -55,7 +55,7 @@ func (i *Issuer) examine(ctx context.Context, r Request) (*draft, error) {
 	}
 	kind := d.request.Kind()
 	if r.Type != "" && r.Type != kind {
-		return nil, refuse("request-type", "a certificate of type %q is asked for, and the request has the form of type %q", r.Type, kind)
+		return nil, refuse("request-type", "a certificate of type %q is asked for, and the request has the form of type %q (our rule: who says what is wanted is taken at the word); ask for that type, or for none", r.Type, kind)
 	}
 
 	// Proof of possession (AppM 2.3.1.2, 2.4.1.2, 2.5.1.2).
