@@ -20,7 +20,10 @@ type Step struct {
 	// notifications that a scenario gives the step's name: "decision of pma",
 	// "decision confirm" for decisions whose names begin so, "key opened", "method 1
 	// sent".
-	Seen  []string `yaml:"seen in"`
+	Seen []string `yaml:"seen in"`
+	// Tells keeps the step out of players' papers: to know that it is rehearsed is to
+	// know how the drill goes.
+	Tells bool `yaml:"tells"`
 	Basis `yaml:",inline"`
 }
 

@@ -12,6 +12,8 @@ import (
 type sheet struct {
 	*fpdf.Fpdf
 	latin func(string) string // the built-in fonts know Latin-1 only
+	size  float64             // of the text, in points
+	high  float64             // of a line, in mm
 }
 
 const (
@@ -20,31 +22,38 @@ const (
 	labelCol = 42.0
 )
 
-// PDF writes the after-action report as a document to file and print: the
-// closing summary, the decisions, what had to hold, the timeline. The label
-// stands on every sheet. One record gives the same octets every time.
-func (r *Report) PDF(w io.Writer) error {
-	s := &sheet{Fpdf: fpdf.New("P", "mm", "A4", "")}
+// newSheet begins a document with the label on every sheet. size is that of the
+// text in points.
+func newSheet(label, title, foot string, size float64) *sheet {
+	s := &sheet{Fpdf: fpdf.New("P", "mm", "A4", ""), size: size, high: lineHigh * size / 9.5}
 	s.latin = s.UnicodeTranslatorFromDescriptor("")
 	s.SetCreationDate(time.Unix(0, 0).UTC())
 	s.SetModificationDate(time.Unix(0, 0).UTC())
 	s.SetCatalogSort(true)
-	s.SetTitle(r.Start.Scenario+" "+r.Start.Title, true)
+	s.SetTitle(title, true)
 	s.SetLang("en-GB")
 	s.SetMargins(margin, margin+6, margin)
 	s.SetAutoPageBreak(true, margin)
 	s.SetHeaderFunc(func() {
 		s.SetFont("Helvetica", "B", 9)
 		s.SetXY(margin, 9)
-		s.CellFormat(0, 6, s.latin("EXERCISE - "+r.Start.Label), "B", 1, "L", false, 0, "")
+		s.CellFormat(0, 6, s.latin("EXERCISE - "+label), "B", 1, "L", false, 0, "")
 		s.SetXY(margin, margin+6)
 	})
 	s.SetFooterFunc(func() {
 		s.SetFont("Helvetica", "", 8)
 		s.SetXY(margin, -12)
-		s.CellFormat(0, 6, s.latin(fmt.Sprintf("run %s    %d", r.Start.Run, s.PageNo())), "", 0, "R", false, 0, "")
+		s.CellFormat(0, 6, s.latin(fmt.Sprintf("%s    %d", foot, s.PageNo())), "", 0, "R", false, 0, "")
 	})
 	s.AddPage()
+	return s
+}
+
+// PDF writes the after-action report as a document to file and print: the
+// closing summary, the decisions, what had to hold, the timeline. The label
+// stands on every sheet. One record gives the same octets every time.
+func (r *Report) PDF(w io.Writer) error {
+	s := newSheet(r.Start.Label, r.Start.Scenario+" "+r.Start.Title, "run "+r.Start.Run, 9.5)
 	s.heading(14, r.Start.Title)
 	s.text(r.Heading())
 	s.Ln(2)
@@ -74,6 +83,9 @@ func (r *Report) PDF(w io.Writer) error {
 			word = "NOT HELD"
 		}
 		s.row(word, f.Says+" ("+f.Found+")")
+		if !f.Held {
+			s.row("", r.DifferBefore(f.At))
+		}
 	}
 	for _, m := range r.Missed {
 		s.row("MISSED", m.Body.What+": "+m.Body.Why)
@@ -101,28 +113,28 @@ func (s *sheet) heading(size float64, text string) {
 }
 
 func (s *sheet) text(text string) {
-	s.SetFont("Helvetica", "", 9.5)
-	s.MultiCell(0, lineHigh, s.latin(text), "", "L", false)
+	s.SetFont("Helvetica", "", s.size)
+	s.MultiCell(0, s.high, s.latin(text), "", "L", false)
 }
 
 // row writes a label and its text beside it, both broken as they need; a row
 // that does not fit on the sheet begins the next one.
 func (s *sheet) row(label, text string) {
-	s.SetFont("Helvetica", "", 9.5)
+	s.SetFont("Helvetica", "", s.size)
 	wide, _ := s.GetPageSize()
-	lines := s.SplitText(s.latin(text), wide-2*margin-labelCol)
+	lines := s.SplitLines([]byte(s.latin(text)), wide-2*margin-labelCol)
 	_, high := s.GetPageSize()
-	if s.GetY()+lineHigh*float64(min(len(lines), 8)) > high-margin {
+	if s.GetY()+s.high*float64(min(len(lines), 8)) > high-margin {
 		s.AddPage()
 	}
 	y := s.GetY()
-	s.SetFont("Helvetica", "B", 9.5)
+	s.SetFont("Helvetica", "B", s.size)
 	s.SetXY(margin, y)
-	s.CellFormat(labelCol, lineHigh, s.latin(label), "", 0, "L", false, 0, "")
-	s.SetFont("Helvetica", "", 9.5)
+	s.CellFormat(labelCol, s.high, s.latin(label), "", 0, "L", false, 0, "")
+	s.SetFont("Helvetica", "", s.size)
 	s.SetLeftMargin(margin + labelCol)
 	s.SetXY(margin+labelCol, y)
-	s.MultiCell(0, lineHigh, s.latin(text), "", "L", false)
+	s.MultiCell(0, s.high, s.latin(text), "", "L", false)
 	s.SetLeftMargin(margin)
 	s.SetX(margin)
 }

@@ -1,0 +1,281 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// PDF writes the paper as a document to file, send and print: the same parts as the
+// page. One scenario and one pack give the same octets every time.
+func (p *Paper) PDF(w io.Writer) error {
+	size := 9.5
+	if p.Large {
+		size = 18
+	}
+	s := newSheet(p.Label, p.Title, p.Sub, size)
+	s.heading(1.7*size, p.Title)
+	s.text(p.Sub)
+	for i, x := range p.Parts {
+		switch x.Kind {
+		case "heading":
+			room := 22.0
+			if i+1 < len(p.Parts) && p.Parts[i+1].Kind == "drawing" {
+				room += p.Parts[i+1].Draw.High * s.width() / 180
+			}
+			s.keep(room)
+			s.heading(1.3*size, x.Text)
+		case "sub":
+			s.keep(18)
+			s.heading(1.05*size, x.Text)
+		case "text":
+			s.text(x.Text)
+			s.Ln(1)
+		case "note":
+			s.noted(x.Text)
+		case "list":
+			s.bullets(x.Items)
+		case "table":
+			s.table(x)
+		case "drawing":
+			s.draw(x.Draw)
+		case "page":
+			s.AddPage()
+		case "card":
+			s.card(x.Card)
+		}
+	}
+	if err := s.Output(w); err != nil {
+		return fmt.Errorf("writing a paper: %w", err)
+	}
+	return nil
+}
+
+// keep begins a new sheet unless there is room for so many millimetres.
+func (s *sheet) keep(room float64) {
+	_, high := s.GetPageSize()
+	if s.GetY()+room > high-margin {
+		s.AddPage()
+	}
+}
+
+// split breaks a text into the lines that fit a width, in the font's own octets.
+func (s *sheet) split(text string, wide float64) []string {
+	var out []string
+	for _, line := range s.SplitLines([]byte(s.latin(text)), wide) {
+		out = append(out, string(line))
+	}
+	return out
+}
+
+// width is what there is between the margins.
+func (s *sheet) width() float64 {
+	wide, _ := s.GetPageSize()
+	return wide - 2*margin
+}
+
+func (s *sheet) noted(text string) {
+	s.SetFont("Helvetica", "I", s.size)
+	s.SetFillColor(244, 246, 248)
+	s.MultiCell(0, s.high, s.latin(text), "L", "L", true)
+	s.Ln(1.5)
+}
+
+func (s *sheet) bullets(items []string) {
+	for _, item := range items {
+		s.SetFont("Helvetica", "", s.size)
+		s.keep(s.high * float64(min(3, len(s.split(item, s.width()-5)))))
+		s.CellFormat(5, s.high, s.latin("•"), "", 0, "L", false, 0, "")
+		s.SetLeftMargin(margin + 5)
+		s.MultiCell(0, s.high, s.latin(item), "", "L", false)
+		s.SetLeftMargin(margin)
+		s.SetX(margin)
+		s.Ln(0.6)
+	}
+	s.Ln(1)
+}
+
+// table draws rows with a line under each; a row stands on one sheet if a sheet
+// can hold it, and the head stands again on the next.
+func (s *sheet) table(x part) {
+	sum := 0.0
+	for _, w := range x.Widths {
+		sum += w
+	}
+	wide := make([]float64, len(x.Widths))
+	for i, w := range x.Widths {
+		wide[i] = s.width() * w / sum
+	}
+	least := 0.0
+	if x.IsRating() {
+		least = 9
+	}
+	row := func(cells []string, style string, size float64) {
+		lines := make([][]string, len(cells))
+		most := 1
+		for i, cell := range cells {
+			s.SetFont("Helvetica", style, size)
+			if i == 0 && style == "" {
+				s.SetFont("Helvetica", "B", size)
+			}
+			lines[i] = s.split(cell, wide[i]-1)
+			most = max(most, len(lines[i]))
+		}
+		line := s.high * size / s.size
+		high := math.Max(line*float64(most)+1.6, least)
+		if _, page := s.GetPageSize(); s.GetY()+high > page-margin {
+			s.AddPage()
+			if style == "" {
+				s.tableHead(x.Head, wide)
+			}
+		}
+		y, left := s.GetY(), margin
+		for i := range cells {
+			s.SetFont("Helvetica", style, size)
+			if i == 0 && style == "" {
+				s.SetFont("Helvetica", "B", size)
+			}
+			for k, text := range lines[i] {
+				s.SetXY(left, y+0.8+line*float64(k))
+				s.CellFormat(wide[i], line, text, "", 0, "L", false, 0, "")
+			}
+			if x.IsRating() && i > 0 {
+				s.Line(left, y, left, y+high)
+			}
+			left += wide[i]
+		}
+		s.SetDrawColor(200, 205, 212)
+		s.Line(margin, y+high, margin+s.width(), y+high)
+		s.SetDrawColor(0, 0, 0)
+		s.SetXY(margin, y+high)
+	}
+	s.keep(4 * s.high)
+	s.tableHead(x.Head, wide)
+	for _, cells := range x.Rows {
+		row(cells, "", s.size*0.95)
+	}
+	s.Ln(2)
+}
+
+func (s *sheet) tableHead(head []string, wide []float64) {
+	y, left := s.GetY(), margin
+	s.SetFont("Helvetica", "", s.size*0.9)
+	s.SetTextColor(85, 94, 104)
+	for i, text := range head {
+		s.SetXY(left, y)
+		s.CellFormat(wide[i], s.high, s.latin(text), "", 0, "L", false, 0, "")
+		left += wide[i]
+	}
+	s.SetTextColor(0, 0, 0)
+	s.Line(margin, y+s.high, margin+s.width(), y+s.high)
+	s.SetXY(margin, y+s.high)
+}
+
+// draw scales a drawing to the width of the sheet.
+func (s *sheet) draw(d *drawing) {
+	scale := s.width() / 180
+	s.keep(d.High*scale + 2)
+	top := s.GetY()
+	at := func(x, y float64) (float64, float64) { return margin + x*scale, top + y*scale }
+	for _, a := range d.Arrows {
+		x1, y1 := at(a.X1, a.Y1)
+		x2, y2 := at(a.X2, a.Y2)
+		if a.Weak {
+			s.SetDrawColor(138, 147, 156)
+			s.SetDashPattern([]float64{1, 1}, 0)
+		}
+		s.Line(x1, y1, x2, y2)
+		s.SetDashPattern(nil, 0)
+		s.SetDrawColor(0, 0, 0)
+		if !a.Weak {
+			s.tip(x1, y1, x2, y2)
+		}
+	}
+	for _, b := range d.Boxes {
+		x, y := at(b.X, b.Y)
+		switch b.Kind {
+		case "key":
+			s.SetFillColor(255, 243, 220)
+		case "device":
+			s.SetFillColor(230, 238, 246)
+		default:
+			s.SetFillColor(255, 255, 255)
+		}
+		if b.Kind != "open" {
+			s.RoundedRect(x, y, b.W*scale, b.H*scale, 1.4, "1234", "FD")
+		}
+		for i, text := range b.Lines {
+			style, line := "", 4.4*scale
+			if i == 0 {
+				style = "B"
+			}
+			s.SetFont("Helvetica", style, 8.4)
+			s.SetXY(x, y+b.H*scale/2+(float64(i)-float64(len(b.Lines))/2)*line)
+			s.CellFormat(b.W*scale, line, s.latin(text), "", 0, "C", false, 0, "")
+		}
+	}
+	s.SetXY(margin, top+d.High*scale+2)
+}
+
+// tip is an arrow's head.
+func (s *sheet) tip(x1, y1, x2, y2 float64) {
+	const long, wide = 2.2, 0.9
+	length := math.Hypot(x2-x1, y2-y1)
+	dx, dy := (x2-x1)/length, (y2-y1)/length
+	bx, by := x2-long*dx, y2-long*dy
+	s.SetFillColor(0, 0, 0)
+	s.MoveTo(x2, y2)
+	s.LineTo(bx-wide*dy, by+wide*dx)
+	s.LineTo(bx+wide*dy, by-wide*dx)
+	s.ClosePath()
+	s.DrawPath("F")
+}
+
+// card is an inject on a sheet of its own, to be cut out: what stands above the
+// line is the facilitator's.
+func (s *sheet) card(c *card) {
+	s.AddPage()
+	desk := fmt.Sprintf("Card %s, %s", c.Number, c.At)
+	if c.Only != "" {
+		desk += ". Only " + c.Only
+	}
+	s.SetTextColor(85, 94, 104)
+	s.SetFont("Helvetica", "B", s.size)
+	s.MultiCell(0, s.high, s.latin(desk), "", "L", false)
+	s.SetFont("Helvetica", "", s.size*0.85)
+	s.MultiCell(0, s.high, s.latin("Cut along this line; what stands above it is for the facilitator."), "", "L", false)
+	s.SetTextColor(0, 0, 0)
+	s.Ln(2)
+	top := s.GetY()
+	inside := 8.0
+	s.SetLeftMargin(margin + inside)
+	s.SetRightMargin(margin + inside)
+	s.SetXY(margin+inside, top+inside)
+	s.SetFont("Helvetica", "B", s.size)
+	s.CellFormat(0, s.high, s.latin("EXERCISE EXERCISE EXERCISE"), "", 0, "L", false, 0, "")
+	s.SetX(margin + inside)
+	s.CellFormat(0, s.high, s.latin(c.Label), "", 1, "R", false, 0, "")
+	s.Ln(4)
+	s.SetFont("Helvetica", "B", 1.4*s.size)
+	s.MultiCell(0, 1.4*s.high, s.latin(capital(c.As)), "", "L", false)
+	s.Ln(2)
+	for _, x := range [][2]string{{"From", c.From}, {"To", c.To}} {
+		s.SetFont("Helvetica", "", s.size)
+		s.CellFormat(18, s.high*1.2, s.latin(x[0]), "", 0, "L", false, 0, "")
+		s.SetFont("Helvetica", "B", s.size)
+		s.MultiCell(0, s.high*1.2, s.latin(x[1]), "", "L", false)
+	}
+	s.Ln(4)
+	s.SetFont("Helvetica", "", 1.4*s.size)
+	for _, paragraph := range strings.Split(strings.TrimSpace(c.Text), "\n") {
+		s.MultiCell(0, 1.5*s.high, s.latin(paragraph), "", "L", false)
+	}
+	bottom := s.GetY() + inside
+	s.SetLeftMargin(margin)
+	s.SetRightMargin(margin)
+	s.SetDashPattern([]float64{2, 1.5}, 0)
+	s.Rect(margin, top, s.width(), bottom-top, "D")
+	s.SetDashPattern(nil, 0)
+	s.SetXY(margin, bottom+4)
+}
