@@ -176,7 +176,11 @@ func records(ctx context.Context, tx store.Tx, from int64) iter.Seq2[Record, err
 // recordPage returns the next records and, if there is one, the error that ends
 // them.
 func recordPage(ctx context.Context, tx store.Tx, from int64) ([]Record, error) {
-	rows, err := tx.Query(ctx, `SELECT seq, kind, line FROM audit_record WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, page)
+	return recordsFrom(ctx, tx, from, page)
+}
+
+func recordsFrom(ctx context.Context, tx store.Tx, from, n int64) ([]Record, error) {
+	rows, err := tx.Query(ctx, `SELECT seq, kind, line FROM audit_record WHERE seq >= $1 ORDER BY seq LIMIT $2`, from, n)
 	if err != nil {
 		return nil, err
 	}
