@@ -74,6 +74,22 @@ func TestKilledAtEveryPoint(t *testing.T) {
 	}
 }
 
+// The output is made from the database alone: a finished batch that is given again
+// fills an empty folder, and mends files that were changed.
+func TestOutputIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, good)
+	require.NoError(t, p.work(t.Context(), &tap{}, nil))
+	p.audit(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(p.Dir, "out")))
+	require.NoError(t, p.work(t.Context(), &tap{}, nil))
+	p.audit(t)
+	require.NoError(t, os.Truncate(filepath.Join(p.Dir, "out", "certs", "good-3.pem"), 100))
+	require.NoError(t, os.Remove(filepath.Join(p.Dir, "out", "certs", "good-4.pem")))
+	require.NoError(t, p.work(t.Context(), &tap{}, nil))
+	p.audit(t)
+}
+
 // Two processes work one batch; one of them is killed and the other takes over what
 // it had claimed.
 func TestTwoProcessesAndOneDies(t *testing.T) {

@@ -6,9 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"smki.example/ca/store"
 	"smki.example/policy"
@@ -29,17 +26,10 @@ type sent struct {
 // normalise brings the items into the form in which they are kept, on every core.
 func normalise(items []Item) []sent {
 	all := make([]sent, len(items))
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			for n := next.Add(1) - 1; n < int64(len(items)); n = next.Add(1) - 1 {
-				request, digest := normal(items[n].Request)
-				all[n] = sent{identity{items[n].ID, digest}, request}
-			}
-		})
-	}
-	wait.Wait()
+	everywhere(len(items), func(n int) {
+		request, digest := normal(items[n].Request)
+		all[n] = sent{identity{items[n].ID, digest}, request}
+	})
 	return all
 }
 

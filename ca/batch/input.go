@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // MaxItems is how many requests one batch may have (AppM 2.3.1.2, Appendix F).
@@ -216,38 +219,41 @@ func (r *reader) archive(path string) error {
 	return nil
 }
 
+// A line is one of a file of lines, and what it says.
+type line struct {
+	number int
+	text   []byte
+	item   Item
+	err    error // why it is no item
+}
+
+// linesAtOnce is how many lines are decoded together, on every core.
+const linesAtOnce = 2000
+
 // jsonLines reads a request a line. Every line is read to its end, so that a file
 // with many faults is told once.
 func (r *reader) jsonLines(in io.Reader) error {
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(make([]byte, 0, 1<<16), 2*maxRequest)
 	number := 0
-	for scanner.Scan() {
-		number++
-		line := bytes.TrimSpace(scanner.Bytes())
-		if len(line) == 0 {
-			continue
+	for more := true; more; {
+		var lines []line
+		for len(lines) < linesAtOnce {
+			if more = scanner.Scan(); !more {
+				break
+			}
+			number++
+			if text := bytes.TrimSpace(scanner.Bytes()); len(text) > 0 {
+				lines = append(lines, line{number: number, text: bytes.Clone(text)})
+			}
 		}
-		where := fmt.Sprintf("line %d", number)
-		var record struct {
-			ID  *string `json:"id"`
-			CSR *string `json:"csr"`
-		}
-		decoder := json.NewDecoder(bytes.NewReader(line))
-		decoder.DisallowUnknownFields()
-		err := decoder.Decode(&record)
-		if err == nil && decoder.Decode(new(any)) != io.EOF {
-			err = errors.New("something follows the object")
-		}
-		switch {
-		case err != nil:
-			r.problems.add("%s: want {\"id\": \"…\", \"csr\": \"base64\"}: %v", where, err)
-		case record.ID == nil:
-			r.problems.add("%s: the field \"id\" is missing", where)
-		case record.CSR == nil:
-			r.problems.add("%s: the field \"csr\" is missing", where)
-		default:
-			r.add(Item{ID: *record.ID, Request: []byte(*record.CSR), Where: where})
+		everywhere(len(lines), func(n int) { lines[n].decode() })
+		for _, l := range lines {
+			if l.err != nil {
+				r.problems.add("line %d: %v", l.number, l.err)
+			} else {
+				r.add(l.item)
+			}
 		}
 	}
 	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
@@ -255,4 +261,42 @@ func (r *reader) jsonLines(in io.Reader) error {
 		return nil
 	}
 	return scanner.Err()
+}
+
+// decode reads one line strictly.
+func (l *line) decode() {
+	var record struct {
+		ID  *string `json:"id"`
+		CSR *string `json:"csr"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(l.text))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&record)
+	if err == nil && decoder.Decode(new(any)) != io.EOF {
+		err = errors.New("something follows the object")
+	}
+	switch {
+	case err != nil:
+		l.err = fmt.Errorf("want {\"id\": \"…\", \"csr\": \"base64\"}: %w", err)
+	case record.ID == nil:
+		l.err = errors.New("the field \"id\" is missing")
+	case record.CSR == nil:
+		l.err = errors.New("the field \"csr\" is missing")
+	default:
+		l.item = Item{ID: *record.ID, Request: []byte(*record.CSR), Where: fmt.Sprintf("line %d", l.number)}
+	}
+}
+
+// everywhere calls f for 0 to n-1 on every core and returns when all calls have.
+func everywhere(n int, f func(int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for k := next.Add(1) - 1; k < int64(n); k = next.Add(1) - 1 {
+				f(int(k))
+			}
+		})
+	}
+	wait.Wait()
 }
