@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,9 +12,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"smki.example/ca"
+	"smki.example/ca/revocation"
 	"smki.example/ca/store"
 	"smki.example/policy"
 )
@@ -33,7 +36,7 @@ func Handler(cfg Config) http.Handler {
 	if cfg.Transitions == nil {
 		cfg.Transitions = embeddedTransitions()
 	}
-	h := &download{cfg}
+	h := &download{Config: cfg, lists: listBodies{kept: make(map[string]keptBody)}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /certificates/{serial}", h.certificate)
 	mux.HandleFunc("GET /crls/{file}", h.list)
@@ -41,7 +44,10 @@ func Handler(cfg Config) http.Handler {
 	return mux
 }
 
-type download struct{ Config }
+type download struct {
+	Config
+	lists listBodies
+}
 
 // certificate answers with one certificate, in the form of the extension, or of the
 // Accept header, or in DER.
@@ -65,7 +71,7 @@ func (h *download) certificate(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Smki-Status", string(h.Transitions.StatusAt(c, h.Issuer.Now(), h.Acceptance)))
 	cache(w, maxAge)
-	answer(w, r, c.DER, form, "CERTIFICATE", "application/pkix-cert", c.RecordedAt)
+	answer(w, r, bodyOf(c.DER, form, "CERTIFICATE", "application/pkix-cert", c.RecordedAt))
 }
 
 // list answers with the newest list of an authority.
@@ -83,7 +89,7 @@ func (h *download) list(w http.ResponseWriter, r *http.Request) {
 	cache(w, max(0, min(maxAge, record.NextUpdate.Sub(h.Issuer.Now()))))
 	w.Header().Set("Expires", record.NextUpdate.Format(http.TimeFormat))
 	w.Header().Set("Smki-Crl-Number", strconv.FormatInt(record.Number, 10))
-	answer(w, r, record.DER, form, "X509 CRL", "application/pkix-crl", record.PublishedAt)
+	answer(w, r, h.lists.of(record, form))
 }
 
 // authority answers with the newest certificate of an authority.
@@ -110,7 +116,7 @@ func (h *download) authority(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cache(w, maxAge)
-	answer(w, r, newest.DER, form, "CERTIFICATE", "application/pkix-cert", newest.RecordedAt)
+	answer(w, r, bodyOf(newest.DER, form, "CERTIFICATE", "application/pkix-cert", newest.RecordedAt))
 }
 
 // few returns certificates of a profile other than device. The words of the query
@@ -178,44 +184,61 @@ func cache(w http.ResponseWriter, age time.Duration) {
 	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(age.Seconds())))
 }
 
-// answer writes DER or PEM with its tag; http.ServeContent would guess at types and
-// ranges that nobody needs.
-func answer(w http.ResponseWriter, r *http.Request, der []byte, form, label, kind string, modified time.Time) {
-	body := der
-	if form == "pem" {
-		body, kind = pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), "application/x-pem-file"
-	}
-	digest := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(digest[:16]) + `"`
-	header := w.Header()
-	header.Set("ETag", tag)
-	header.Set("Last-Modified", modified.UTC().Format(http.TimeFormat))
-	header.Set("X-Content-Type-Options", "nosniff")
-	if unchanged(r, tag, modified) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	header.Set("Content-Type", kind)
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the reader has gone, which is the reader's affair
-	}
+// A body is an answer in one form, with its tag.
+type body struct {
+	bytes     []byte
+	kind, tag string
+	modified  time.Time
 }
 
-// unchanged tells whether the reader has this answer already. A date is only looked
-// at where no tag is given (RFC 9110, 13.1.3).
-func unchanged(r *http.Request, tag string, modified time.Time) bool {
-	if match := r.Header.Get("If-None-Match"); match != "" {
-		for _, one := range strings.Split(match, ",") {
-			one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
-			if one == "*" || one == tag {
-				return true
-			}
-		}
-		return false
+func bodyOf(der []byte, form, label, kind string, modified time.Time) body {
+	b := body{bytes: der, kind: kind, modified: modified}
+	if form == "pem" {
+		b.bytes, b.kind = pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}), "application/x-pem-file"
 	}
-	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
-	return err == nil && !modified.Truncate(time.Second).After(since)
+	digest := sha256.Sum256(b.bytes)
+	b.tag = `"` + hex.EncodeToString(digest[:16]) + `"`
+	return b
+}
+
+// answer writes a body: whole, in the ranges that are asked for, or not at all if the
+// reader has it (RFC 9110, 13 and 14).
+func answer(w http.ResponseWriter, r *http.Request, b body) {
+	header := w.Header()
+	header.Set("ETag", b.tag)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Type", b.kind)
+	http.ServeContent(w, r, "", b.modified, bytes.NewReader(b.bytes))
+}
+
+// listBodies keeps the newest list of each authority in the forms that were asked for:
+// one of a million entries has fifty megabytes, and hashing them for each of those who
+// poll would be most of what the server does.
+type listBodies struct {
+	mu   sync.Mutex
+	kept map[string]keptBody // by authority and form
+}
+
+type keptBody struct {
+	number int64
+	body   body
+}
+
+// keepFrom is from what size on a body is kept.
+const keepFrom = 64 << 10
+
+func (l *listBodies) of(record *revocation.CRLRecord, form string) body {
+	name := record.Issuer + "." + form
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if k, there := l.kept[name]; there && k.number == record.Number {
+		return k.body
+	}
+	b := bodyOf(record.DER, form, "X509 CRL", "application/pkix-crl", record.PublishedAt)
+	if len(b.bytes) >= keepFrom {
+		l.kept[name] = keptBody{record.Number, b}
+	}
+	return b
 }
 
 // failed tells what was not found apart from what could not be looked up.

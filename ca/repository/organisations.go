@@ -49,7 +49,7 @@ func (r *Repository) organisations(w http.ResponseWriter, req *http.Request) {
 	archive, newest, left := o.archive, o.newest, maxAge-now.Sub(o.at)
 	o.mu.Unlock()
 	cache(w, left)
-	answer(w, req, archive, "", "", "application/zip", newest)
+	answer(w, req, bodyOf(archive, "", "", "application/zip", newest))
 }
 
 // WriteOrganisations writes the archive of the organisations' certificates that are

@@ -165,9 +165,20 @@ func TestAskingAgain(t *testing.T) {
 		{"an older date", []string{"If-Modified-Since", now.Add(-time.Hour).Format(http.TimeFormat)}, http.StatusOK},
 		{"no date", []string{"If-Modified-Since", "yesterday"}, http.StatusOK},
 		{"a tag counts more than a date", []string{"If-None-Match", `"x"`, "If-Modified-Since", date}, http.StatusOK},
+		{"a range", []string{"Range", "bytes=4-13"}, http.StatusPartialContent},
+		{"a range of what it was", []string{"Range", "bytes=4-13", "If-Range", tag}, http.StatusPartialContent},
+		{"a range of another answer", []string{"Range", "bytes=4-13", "If-Range", `"x"`}, http.StatusOK},
+		{"a range behind the end", []string{"Range", "bytes=999999-"}, http.StatusRequestedRangeNotSatisfiable},
+		{"a range of nothing known", []string{"Range", "lines=1-2"}, http.StatusRequestedRangeNotSatisfiable},
 	} {
-		answer, _ := get(t, url, row.headers...)
+		answer, got := get(t, url, row.headers...)
 		require.Equal(t, row.status, answer.StatusCode, row.says)
+		switch answer.StatusCode {
+		case http.StatusOK:
+			require.Equal(t, body, got, row.says)
+		case http.StatusPartialContent:
+			require.Equal(t, body[4:14], got, row.says)
+		}
 		require.Equal(t, "N", answer.Header.Get("Smki-Status"), row.says)
 	}
 }
