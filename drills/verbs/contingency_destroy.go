@@ -27,14 +27,14 @@ type Destroyed struct {
 
 // destroy destroys what was replaced. It is done for real: the token's files go,
 // and the shares are overwritten.
-func (w *World) destroy(ctx context.Context, at time.Duration, a engine.Action) error {
+func (w *World) destroy(_ context.Context, at time.Duration, a engine.Action) error {
 	key := contingencyName
 	if a.Object == oldRecovery {
 		key = recoveryName
 	}
 	all := w.dcc.guards[key]
 	newest := all[len(all)-1]
-	did := false
+	did, wiped := false, map[string]bool{}
 	for _, c := range all[:len(all)-1] {
 		switch {
 		case c.session != nil || c.summoned != nil:
@@ -52,6 +52,10 @@ func (w *World) destroy(ctx context.Context, at time.Duration, a engine.Action) 
 		default:
 			c.destroyed, did = true, true
 			made := w.tokens.made[c.owner]
+			if wiped[c.owner] {
+				continue // another symmetric key went with the same pair
+			}
+			wiped[c.owner] = true
 			if f := w.tokens.faults[c.owner]; f == nil || f.kind != faultDestroyed {
 				if err := made.Destroy(); err != nil {
 					return err

@@ -1,6 +1,7 @@
 package verbs_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/fleet"
+	"smki.example/drills/gbcs"
 	"smki.example/drills/journal"
 	"smki.example/drills/verbs"
 	"smki.example/drills/verify"
@@ -72,6 +74,32 @@ func (s *stage) verified() {
 	require.True(s.t, result.Intact, "%s", result.Verdict())
 }
 
+func (s *stage) intact() bool {
+	s.t.Helper()
+	result, err := verify.Pack(s.pack, verify.Options{Key: s.record.Key().Fingerprint()})
+	require.NoError(s.t, err)
+	return result.Intact
+}
+
+// messages are those of the pack, in the order in which they were written.
+func (s *stage) messages() []*gbcs.Message {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.pack, "messages", "*.hex"))
+	require.NoError(s.t, err)
+	var list []*gbcs.Message
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(s.t, err)
+		octets, err := hex.DecodeString(strings.TrimSpace(string(text)))
+		require.NoError(s.t, err)
+		m, err := gbcs.Decode(octets)
+		require.NoError(s.t, err)
+		list = append(list, m)
+	}
+	return list
+}
+
+// notices are what players were told of the work, a line each.
 func (s *stage) notices() string {
 	s.t.Helper()
 	var lines []string

@@ -190,7 +190,6 @@ func (w *World) seal(key string, generation int, owner string, seats []*custodia
 	config := hsm.FromSoftHSM(made)
 	config.PINFile = ""
 	config.RequireLabelPrefix = exerciseLabel
-	config.Timeout = tokenTimeout
 	c.vault = &custody.Vault{Token: config, DecisionKey: verifier, Ledger: w.ledger(), Clock: w.clock.Now, Holders: c.pin.holders()}
 	return c, nil
 }
@@ -241,6 +240,9 @@ func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authoris
 		return refuse("%s cannot be opened: %s", c.words(), c.short())
 	}
 	c.summoned, c.called = &a, at
+	if c.key == recoveryName {
+		w.custody = c
+	}
 	w.expect(c, opens)
 	return w.recordSummons(at, c)
 }

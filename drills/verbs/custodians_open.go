@@ -46,9 +46,6 @@ func (w *World) openGuard(ctx context.Context, at time.Duration, c *custodians) 
 		}
 	}
 	c.summoned, c.session, c.opened, entry.Opened = nil, session, entry, true
-	if c.key == recoveryName {
-		w.custody = c
-	}
 	if _, err := w.record(journal.KindCustody, at, *entry); err != nil {
 		return err
 	}
@@ -139,7 +136,11 @@ func tryShares[S any](s *shares, called, at time.Duration, entry *Custody, open 
 // notOpened tells why a key is not open, and arranges for the next try: when the
 // next custodian comes, or, if it was the token, ten minutes later.
 func (w *World) notOpened(at time.Duration, c *custodians, entry *Custody, err error) error {
-	entry.Refused = err.Error()
+	// What a token says in its trouble depends on the moment, and the record of a
+	// drill must not.
+	if entry.Refused = err.Error(); errors.Is(err, hsm.ErrUnavailable) {
+		entry.Refused = "the token does not answer, or refuses the PIN"
+	}
 	if _, werr := w.record(journal.KindCustody, at, *entry); werr != nil {
 		return errors.Join(err, werr)
 	}

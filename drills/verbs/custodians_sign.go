@@ -47,7 +47,7 @@ func (w *World) signGuarded(ctx context.Context, x *exchange) error {
 		x.outcome, x.because = outcomeUnsigned, x.reason
 		return nil
 	}
-	if w.tokenOut(c.owner) {
+	if w.tokenOut(c.owner) || !w.tokens.allows(c.owner, windowEnd(w.clock.now())) {
 		x.waitsForToken()
 		return nil
 	}
@@ -70,7 +70,7 @@ func (w *World) signGuarded(ctx context.Context, x *exchange) error {
 	switch err := m.SignWith(signer); {
 	case errors.Is(err, hsm.ErrUnavailable):
 		x.waitsForToken()
-		return w.tokenFailed(c.owner, err)
+		return w.tokenFailed(c.owner)
 	case err != nil:
 		return err
 	}

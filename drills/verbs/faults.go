@@ -20,9 +20,6 @@ const (
 	outageTries = 144
 	// slowRate is how many signatures a slow token makes in one window.
 	slowRate = int(windowSize / time.Minute)
-	// tokenTimeout bounds one operation of a custodians' token, so that a drill does
-	// not stand still while it plays that one is gone.
-	tokenTimeout = 5 * time.Second
 )
 
 // outcomeToken is what became of a command that could not be signed now. The word
@@ -83,14 +80,17 @@ func (w *World) tokenIs(ctx context.Context, at time.Duration, a engine.Action) 
 	case faultSessions:
 		next, err = nil, made.DropSessions()
 	case faultGone:
-		err = made.Break()
+		// A token that is pulled out takes its sessions with it.
+		if err = made.Break(); err == nil {
+			err = made.DropSessions()
+		}
 	case faultDestroyed:
 		// The backup is one of the keys as they are: they are made in ceremonies, and a
 		// ceremony ends with a backup.
 		w.dcc.backups++
 		next.backup = filepath.Join(w.cfg.Scratch, fmt.Sprintf("backup-%d", w.dcc.backups))
 		if err = made.Backup(ctx, next.backup); err == nil {
-			err = made.Destroy()
+			err = errors.Join(made.Destroy(), made.DropSessions())
 		}
 	case faultRestored:
 		body.Note = restoreWords
@@ -191,7 +191,7 @@ type slowCount struct {
 }
 
 // tokenFailed keeps that a token did not answer, and tells players the first time.
-func (w *World) tokenFailed(owner string, cause error) error {
+func (w *World) tokenFailed(owner string) error {
 	if f := w.tokens.faults[owner]; f != nil {
 		f.asked = true
 	}
@@ -199,7 +199,7 @@ func (w *World) tokenFailed(owner string, cause error) error {
 		return nil
 	}
 	w.tokens.told[owner] = true
-	return w.announce(max(0, w.clock.now()), owner, fmt.Sprintf("the token %q does not answer: %v. What needs it waits and is tried again every %s, each time with a new counter", w.tokens.made[owner].Label, firstLine(cause), span(outagePause)))
+	return w.announce(max(0, w.clock.now()), owner, fmt.Sprintf("the token %q does not answer. What needs it waits and is tried again every %s, each time with a new counter", w.tokens.made[owner].Label, span(outagePause)))
 }
 
 // tokenAnswered tells players that a token works again, if they were told that it
@@ -210,18 +210,6 @@ func (w *World) tokenAnswered(owner string) error {
 	}
 	delete(w.tokens.told, owner)
 	return w.announce(max(0, w.clock.now()), owner, fmt.Sprintf("the token %q answers again; what waited for it goes on", w.tokens.made[owner].Label))
-}
-
-// firstLine is the innermost cause of an error, which is what people want to read.
-func firstLine(err error) string {
-	for {
-		switch inner := errors.Unwrap(err); {
-		case inner == nil:
-			return err.Error()
-		default:
-			err = inner
-		}
-	}
 }
 
 // waitsForToken puts a command off: it was not sent, and its counter is not used
@@ -279,10 +267,12 @@ func (w *World) tokensFirst(all []*exchange) []*exchange {
 func (w *World) tokenTook(x *exchange) error {
 	owner := x.signingOwner()
 	if errors.Is(x.err, hsm.ErrUnavailable) {
-		cause := x.err
 		x.err = nil
 		x.waitsForToken()
-		return w.tokenFailed(owner, cause)
+		if owner == "" {
+			return nil // an intruder's copy, which nobody reports on
+		}
+		return w.tokenFailed(owner)
 	}
 	if x.err == nil && owner != "" {
 		return w.tokenAnswered(owner)
@@ -320,7 +310,7 @@ func (w *World) tryWhenTokenWorks(ctx context.Context, at time.Duration, owner, 
 	case tries <= 1:
 		return w.announce(at, owner, fmt.Sprintf("%s was given up: the token %q did not answer for a day", what, w.tokens.made[owner].Label))
 	}
-	if err := w.tokenFailed(owner, err); err != nil {
+	if err := w.tokenFailed(owner); err != nil {
 		return err
 	}
 	if tries == outageTries {

@@ -32,17 +32,17 @@ func (w *World) addAuthorityNames(names map[string]any) map[string]any {
 
 // keyFigures are what conditions may ask of a guarded key, over its generations.
 func (w *World) keyFigures(key string) figures {
-	open, coming, exposed, destroyed := false, false, false, 0
+	open, coming, exposed, destroyed := false, false, false, map[string]bool{}
 	for _, c := range w.dcc.guards[key] {
 		open = open || c.session != nil
 		coming = coming || c.summoned != nil
 		exposed = exposed || c.symmetric != nil && c.symmetric.exposed
 		if c.destroyed {
-			destroyed++
+			destroyed[c.owner] = true
 		}
 	}
 	return figures{typeKey, map[string]any{
-		"open": open, "coming": coming, "uses": w.usesOf(key), "generation": w.newest(key).generation, "exposed": exposed, "destroyed": destroyed,
+		"open": open, "coming": coming, "uses": w.usesOf(key), "generation": w.newest(key).generation, "exposed": exposed, "destroyed": len(destroyed),
 	}}
 }
 

@@ -82,7 +82,6 @@ func (t tokens) login(ctx context.Context, owner string) (*hsm.Token, error) {
 	}
 	config := hsm.FromSoftHSM(made)
 	config.RequireLabelPrefix = exerciseLabel
-	config.Timeout = tokenTimeout
 	open, err := hsm.Open(ctx, config)
 	if err != nil {
 		return nil, err
