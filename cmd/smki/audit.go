@@ -118,10 +118,7 @@ func withEvidence(c *cli.Context, f func(evidence) error) (err error) {
 		return err
 	}
 	e := evidence{authorities: make(map[string][]byte)}
-	all := h.Authorities
-	if h.IKI != nil {
-		all = append(all[:len(all):len(all)], *h.IKI)
-	}
+	all := append(h.Authorities[:len(h.Authorities):len(h.Authorities)], h.ikis()...)
 	for _, a := range all {
 		if e.authorities[string(a.label())], err = h.certificate(a); err != nil {
 			return err

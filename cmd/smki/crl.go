@@ -45,8 +45,8 @@ func runCRL(c *cli.Context) error {
 	}
 	name := c.String("issuer")
 	return at(c, true, func(d *desk) error {
-		if d.iki != nil && (name == iki.Name || name == d.iki.ID()) {
-			record, err := d.iki.PublishCRL(c.Context)
+		if a := d.ikiOf(name); a != nil {
+			record, err := a.PublishCRL(c.Context)
 			if err != nil {
 				return oneLine(err)
 			}

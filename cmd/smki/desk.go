@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/user"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,9 +29,10 @@ type desk struct {
 	token    *hsm.Token // nil without the keys
 	issuer   *ca.Issuer
 	register *revocation.Register
-	registry *ra.Registry   // parties and officers; asked who may have what where registration is not open
-	iki      *iki.Authority // nil without the keys, or where the CA has none
-	logSeed  []byte         // of the audit log's key
+	registry *ra.Registry     // parties and officers; asked who may have what where registration is not open
+	iki      *iki.Authority   // the one that issues; nil without the keys, or where the CA has none
+	ikis     []*iki.Authority // all generations whose keys are here, the newest last
+	logSeed  []byte           // of the audit log's key
 }
 
 // openLedger opens a home to read and to revoke. It asks for no token.
@@ -140,7 +142,11 @@ func (d *desk) openIssuer(ctx context.Context, logger *slog.Logger) error {
 	}
 	// The register is there before the CA, which asks it whom it may issue to, and
 	// carries out through the CA what was decided.
-	d.registry, err = ra.Open(ctx, ra.Config{Store: d.store, Environment: d.home.env, Credentials: iki.Credentials{Store: d.store}, Logger: logger})
+	known, err := d.home.devices()
+	if err != nil {
+		return err
+	}
+	d.registry, err = ra.Open(ctx, ra.Config{Store: d.store, Environment: d.home.env, Credentials: iki.Credentials{Store: d.store}, Devices: known, Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -179,16 +185,38 @@ func (d *desk) passedOver(a homeAuthority) bool {
 }
 
 func (d *desk) openIKI(ctx context.Context) error {
-	der, err := d.home.certificate(*d.home.IKI)
-	if err != nil {
-		return err
+	for _, a := range d.home.ikis() {
+		der, err := d.home.certificate(a)
+		if err != nil {
+			return err
+		}
+		key, err := d.token.Key(ctx, a.label())
+		if err != nil {
+			return tokenGone(err)
+		}
+		authority, err := iki.Open(iki.Config{Issuer: d.issuer, Generation: a.Generation, Certificate: der, Signer: key.Signer})
+		if err != nil {
+			return err
+		}
+		d.ikis = append(d.ikis, authority)
+		if d.iki == nil || d.home.chosen == "" || !strings.HasPrefix(d.home.chosen, iki.Name+"-") || authority.ID() == d.home.chosen {
+			d.iki = authority
+		}
 	}
-	key, err := d.token.Key(ctx, d.home.IKI.label())
-	if err != nil {
-		return tokenGone(err)
+	return nil
+}
+
+// ikiOf finds a generation of the IKI authority by its name: "iki" is the newest.
+func (d *desk) ikiOf(name string) *iki.Authority {
+	for _, a := range d.ikis {
+		if a.ID() == name {
+			return a
+		}
 	}
-	d.iki, err = iki.Open(iki.Config{Issuer: d.issuer, Generation: d.home.IKI.Generation, Certificate: der, Signer: key.Signer})
-	return err
+	if name == iki.Name && len(d.ikis) > 0 {
+		return d.ikis[len(d.ikis)-1]
+	}
+	return nil
 }
 
 // Close closes what is open, last opened first. A checkpoint of the audit log is

@@ -167,19 +167,18 @@ func (d *doctor) lists(ctx context.Context, s *store.Store) error {
 		}
 		d.list(string(a.label()), number, time.UnixMicro(next).UTC(), (period.Valid-period.Every)/2)
 	}
-	if d.home.IKI == nil || d.home.IKI.Offline {
-		return nil
+	for _, a := range d.home.ikis() {
+		id := string(a.label())
+		r, err := iki.Current(ctx, s, id)
+		switch {
+		case errors.Is(err, ca.ErrNotFound):
+			d.list(id, 0, time.Time{}, 0)
+		case err != nil:
+			return err
+		default:
+			d.list(id, r.Number, r.NextUpdate, r.NextUpdate.Sub(r.ThisUpdate)/4)
+		}
 	}
-	id := string(d.home.IKI.label())
-	r, err := iki.Current(ctx, s, id)
-	if errors.Is(err, ca.ErrNotFound) {
-		d.list(id, 0, time.Time{}, 0)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	d.list(id, r.Number, r.NextUpdate, r.NextUpdate.Sub(r.ThisUpdate)/4)
 	return nil
 }
 

@@ -161,18 +161,18 @@ func (d *doctor) certificates() {
 		}
 		d.authority(string(a.label()), cert, a.Retired)
 	}
-	if d.home.IKI == nil {
-		return
-	}
-	der, err := d.home.certificate(*d.home.IKI)
-	if err == nil {
+	for _, a := range d.home.ikis() {
+		der, err := d.home.certificate(a)
 		var cert *x509.Certificate
-		if cert, err = x509.ParseCertificate(der); err == nil {
-			d.ends("authority", string(d.home.IKI.label()), cert.NotAfter, certificateNotice, "plan a rollover: docs/keeping.md")
-			return
+		if err == nil {
+			cert, err = x509.ParseCertificate(der)
 		}
+		if err != nil {
+			d.finds(wrong, "authority", "put the file back", "%v", err)
+			continue
+		}
+		d.ends("authority", string(a.label()), cert.NotAfter, certificateNotice, "plan a rollover: docs/keeping.md")
 	}
-	d.finds(wrong, "authority", "put the file back", "%v", err)
 }
 
 func (d *doctor) authority(name string, cert *policy.Certificate, retired bool) {

@@ -41,10 +41,10 @@ func (d *doctor) token(ctx context.Context) {
 		}
 		d.key(ctx, token, a.label(), cert.PublicKey)
 	}
-	if d.home.IKI != nil && !d.home.IKI.Offline {
-		if der, err := d.home.certificate(*d.home.IKI); err == nil {
+	for _, a := range d.home.ikis() {
+		if der, err := d.home.certificate(a); err == nil {
 			if cert, err := x509.ParseCertificate(der); err == nil {
-				d.key(ctx, token, d.home.IKI.label(), cert.PublicKey)
+				d.key(ctx, token, a.label(), cert.PublicKey)
 			}
 		}
 	}

@@ -158,7 +158,11 @@ func (d *desk) exportIKI(ctx context.Context, done *exported) error {
 				return err
 			}
 			if c.Profile == iki.ProfileAuthority {
-				if err := writeAuthority(done, iki.Name, c.DER); err != nil {
+				name := iki.Name
+				if c.Issuer != iki.Name+"-1" {
+					name = c.Issuer
+				}
+				if err := writeAuthority(done, name, c.DER); err != nil {
 					return err
 				}
 				continue

@@ -245,11 +245,7 @@ func (f *founding) foundIKI(ctx context.Context, d *desk) error {
 	if err != nil {
 		return err
 	}
-	organisation := "SMKI"
-	if f.home.env.Exercise {
-		organisation = "EXERCISE SMKI"
-	}
-	authority, err := iki.Found(ctx, iki.Config{Issuer: d.issuer, Generation: a.Generation, Signer: key.Signer}, organisation)
+	authority, err := iki.Found(ctx, iki.Config{Issuer: d.issuer, Generation: a.Generation, Signer: key.Signer}, f.home.ikiOrganisation())
 	if err != nil {
 		return err
 	}

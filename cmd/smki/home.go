@@ -62,6 +62,9 @@ type home struct {
 	// IKI is the CA of the people and systems that use the web services, if its key
 	// is on the token.
 	IKI *homeAuthority `json:"iki,omitempty"`
+	// IKIBefore are its generations before that, oldest first. Their clients are let in
+	// as long as their certificates run, and their lists go on.
+	IKIBefore []homeAuthority `json:"iki_before,omitempty"`
 }
 
 // homeToken is a PKCS#11 token: SoftHSM names a folder made by this program, and
@@ -86,6 +89,14 @@ type homeAuthority struct {
 	// Retired says that this generation issues no certificates any more. Its lists go
 	// on.
 	Retired bool `json:"retired,omitempty"`
+}
+
+// ikis are the generations of the IKI authority, the newest last.
+func (h *home) ikis() []homeAuthority {
+	if h.IKI == nil {
+		return nil
+	}
+	return append(h.IKIBefore[:len(h.IKIBefore):len(h.IKIBefore)], *h.IKI)
 }
 
 func (a homeAuthority) label() hsm.KeyLabel { return hsm.Label(a.Name, a.Generation) }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"smki.example/ca/iki"
 	"smki.example/ca/revocation"
 )
 
@@ -71,17 +72,21 @@ func (p *publisher) run(ctx context.Context) {
 // standings are those of every list that is published here, the IKI authority's last.
 func (d *desk) standings(ctx context.Context, now time.Time) ([]revocation.Standing, error) {
 	all, err := d.register.Standings(ctx, now)
-	if err != nil || d.iki == nil {
-		return all, err
+	for _, a := range d.ikis {
+		if err != nil {
+			break
+		}
+		var s iki.Standing
+		s, err = a.Standing(ctx, now)
+		all = append(all, revocation.Standing(s))
 	}
-	s, err := d.iki.Standing(ctx, now)
-	return append(all, revocation.Standing(s)), err
+	return all, err
 }
 
 // publishList publishes the list of one authority and returns its number.
 func (d *desk) publishList(ctx context.Context, issuer string) (int64, error) {
-	if d.iki != nil && issuer == d.iki.ID() {
-		record, err := d.iki.PublishCRL(ctx)
+	if a := d.ikiOf(issuer); a != nil {
+		record, err := a.PublishCRL(ctx)
 		if err != nil {
 			return 0, err
 		}

@@ -273,17 +273,16 @@ func (d *desk) book() (backup.Book, error) {
 		}
 		b.Authorities = append(b.Authorities, backup.Authority{ID: string(a.label()), Certificate: cert})
 	}
-	if d.home.IKI == nil {
-		return b, nil
+	for _, a := range d.home.ikis() {
+		der, err := d.home.certificate(a)
+		if err != nil {
+			return b, err
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return b, fmt.Errorf("reading the certificate of %q: %w", a.label(), err)
+		}
+		b.Authorities = append(b.Authorities, backup.Authority{ID: string(a.label()), IKI: cert})
 	}
-	der, err := d.home.certificate(*d.home.IKI)
-	if err != nil {
-		return b, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return b, fmt.Errorf("reading the certificate of %q: %w", d.home.IKI.label(), err)
-	}
-	b.Authorities = append(b.Authorities, backup.Authority{ID: string(d.home.IKI.label()), IKI: cert})
 	return b, nil
 }

@@ -137,14 +137,24 @@ func fetchLists(ctx context.Context, base string) ([]backup.Published, error) {
 			found = append(found, backup.Published{From: address, DER: der})
 		}
 	}
-	// The IKI authority's newest list has one name, whatever its generation.
-	address := strings.TrimRight(base, "/") + "/crls/" + iki.Name + ".crl"
-	der, err := fetchList(ctx, address)
-	if err != nil {
-		return nil, err
+	// A Repository from before it had several generations has the newest list alone,
+	// under the bare name.
+	ikis := []string{iki.Name}
+	for generation := 1; generation <= repositoryTries; generation++ {
+		ikis = append(ikis, fmt.Sprintf("%s-%d", iki.Name, generation))
 	}
-	if der != nil {
-		found = append(found, backup.Published{From: address, DER: der})
+	for n, name := range ikis {
+		address := strings.TrimRight(base, "/") + "/crls/" + name + ".crl"
+		der, err := fetchList(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		if der == nil && n > 0 {
+			break
+		}
+		if der != nil {
+			found = append(found, backup.Published{From: address, DER: der})
+		}
 	}
 	if len(found) == 0 {
 		return nil, errors.New("it has no list under /crls/NAME-GENERATION.crl")

@@ -36,15 +36,20 @@ issuing by a generation for good and leaves its lists going; the newest cannot b
 A process that is running does not know: restart smki serve. A rollover that stopped is gone on with by the same command once its ceremony
 is finished; if the ceremony itself stopped, what it says must be done.
 
---json prints {home, ceremony, transcript_key, authorities [{name, generation, certificate, offline, retired}], lists}.
+--json prints {home, ceremony, transcript_key, authorities [{name, generation, certificate, offline, retired}], iki [{…}], lists}.
+
+--iki gives the IKI authority a new key instead: iki-N, which an exercise makes on the home's token, and which elsewhere a ceremony has put
+there. It certifies itself; both generations' clients are let in, and both lists go on. An IKI certificate that is renewed is the new one's.
 
 Examples:
   smki rollover --home ca
+  smki rollover --home ca --iki
   smki rollover --home ca --ceremony rollover-2027
   smki rollover --home ca --retire issuing-oca-1 --retire issuing-dca-1`,
 		Flags: []cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "ceremony", Usage: "folder of a finished rollover ceremony (`DIR`)"},
+			&cli.BoolFlag{Name: "iki", Usage: "a new generation of the IKI authority instead"},
 			&cli.StringSliceFlag{Name: "retire", Usage: "authority and generation (`NAME-N`) that is to issue no more; may be given again"},
 			clikit.JSONFlag(),
 		},
@@ -57,8 +62,8 @@ func runRollover(c *cli.Context) error {
 		return err
 	}
 	retire := c.StringSlice("retire")
-	if len(retire) > 0 && c.IsSet("ceremony") {
-		return clikit.Usagef("smki rollover: --retire and --ceremony are two acts; do one after the other")
+	if acts := len(retire); acts > 0 && (c.IsSet("ceremony") || c.Bool("iki")) || c.IsSet("ceremony") && c.Bool("iki") {
+		return clikit.Usagef("smki rollover: --retire, --ceremony and --iki are acts of their own; do one after the other")
 	}
 	unlock, err := lockRollover(c.String("home"))
 	if err != nil {
@@ -70,16 +75,19 @@ func runRollover(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(retire) > 0 {
+	switch {
+	case len(retire) > 0:
 		err = d.retire(retire)
-	} else {
+	case c.Bool("iki"):
+		err = r.renewIKI(c.Context, d)
+	default:
 		err = r.hold(c, d)
 	}
 	r.progress.Clear()
 	if err = errors.Join(err, d.Close(context.WithoutCancel(c.Context))); err != nil {
 		return err
 	}
-	if len(retire) == 0 {
+	if len(retire) == 0 && !c.Bool("iki") {
 		// Opened anew, with the new authorities, to publish their first lists: the home
 		// is complete by now, and smki serve would publish them as well.
 		if err := at(c, true, func(d *desk) error { return r.publish(c.Context, d) }); err != nil {
@@ -287,7 +295,7 @@ func (r *rollover) print(c *cli.Context, h *home) error {
 		dir, fingerprint = r.result.Dir, r.result.Fingerprint
 	}
 	if clikit.WantsJSON(c) {
-		return clikit.JSON(c.App.Writer, map[string]any{"home": h.dir, "ceremony": dir, "transcript_key": fingerprint, "authorities": h.Authorities, "lists": r.lists})
+		return clikit.JSON(c.App.Writer, map[string]any{"home": h.dir, "ceremony": dir, "transcript_key": fingerprint, "authorities": h.Authorities, "iki": h.ikis(), "lists": r.lists})
 	}
 	w := c.App.Writer
 	for _, a := range h.Authorities {
@@ -299,6 +307,13 @@ func (r *rollover) print(c *cli.Context, h *home) error {
 			note = "retired: its lists go on"
 		case a.Generation < h.newest(a.Name):
 			note = "issues when asked by name; its lists go on"
+		}
+		fmt.Fprintf(w, "authority     %s, %s: %s\n", a.label(), a.Certificate, note)
+	}
+	for _, a := range h.ikis() {
+		note := "issues"
+		if a.label() != h.IKI.label() {
+			note = "its clients are let in; its lists go on"
 		}
 		fmt.Fprintf(w, "authority     %s, %s: %s\n", a.label(), a.Certificate, note)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca"
+	"smki.example/ca/iki"
 	"smki.example/cmd/clikit"
 	"smki.example/hsm"
 	"smki.example/policy"
@@ -20,14 +21,17 @@ func atIssuer(c *cli.Context, id string, f func(*desk) error) error {
 	if id == "" {
 		return at(c, true, f)
 	}
-	if c.String("type") == "iki" {
-		return clikit.Usagef("smki issue: --issuer belongs to device and organisation requests; IKI certificates have one authority")
-	}
 	h, err := openHome(c.String("home"))
 	if err != nil {
 		return err
 	}
 	a, there := h.authority(ca.SplitID(id))
+	if c.String("type") == iki.Name {
+		for _, one := range h.ikis() {
+			there = there || string(one.label()) == id
+			a = one
+		}
+	}
 	switch {
 	case !there || policy.ProfileName(a.Name).Root():
 		return clikit.Usagef("smki issue: --issuer %q: want one of %s", id, strings.Join(h.issuers(), ", "))
@@ -66,7 +70,7 @@ func (h *home) issuers() []string {
 // mayIssue refuses a request that the chosen authority does not issue for: it would
 // be signed by another, which is not what was asked.
 func (d *desk) mayIssue(id string, der []byte) error {
-	if id == "" {
+	if id == "" || strings.HasPrefix(id, iki.Name+"-") {
 		return nil
 	}
 	name, _ := ca.SplitID(id)

@@ -49,7 +49,8 @@ With --public as well, that is on --public, and --listen speaks mutual TLS with 
 
   /1.0/AdHocDeviceCSR/…             ad hoc web service; interface ad-hoc
   /1.0/PortalCSRBatch/…             batched web service; interface batched
-  /portal/1.0/batches               the portal's batch files; interface portal-device
+  /portal/                          the portal: one request pasted, a zip archive, own batches; interface portal-device
+  /portal/1.0/batches               the same for programs
   /ra/                              the registration authority's console; interfaces console and portal-organisation
   /api/v1/cfssl/                    cfssl's interface, if services.json has it; interface ad-hoc
   /1.0/schema/                      the services' schemas; any interface
@@ -282,8 +283,14 @@ func (d *desk) routes(p *publisher, repo *repository.Repository, logger *slog.Lo
 	files := filesLane.bound(repo.Handler())
 	mux.Handle("/files/", files)
 	mux.Handle("/assets/crypto/", files)
-	mux.Handle("GET /crls/"+iki.Name+".crl", publicLane.bound(http.HandlerFunc(d.ikiList)))
-	mux.Handle("GET /crls/"+iki.Name+".pem", publicLane.bound(http.HandlerFunc(d.ikiList)))
+	names := []string{iki.Name}
+	for _, a := range d.ikis {
+		names = append(names, a.ID())
+	}
+	for _, name := range names {
+		mux.Handle("GET /crls/"+name+".crl", publicLane.bound(http.HandlerFunc(d.ikiList)))
+		mux.Handle("GET /crls/"+name+".pem", publicLane.bound(http.HandlerFunc(d.ikiList)))
+	}
 	mux.Handle("GET /authorities/"+iki.Name+".pem", publicLane.bound(http.HandlerFunc(d.ikiAuthority)))
 	mux.Handle("GET /healthz", publicLane.bound(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ import (
 // revoked is cut off by the gate in less.
 const listAge = time.Minute
 
-// ikiList answers with the newest list of the IKI authority, DER or PEM by the path.
+// ikiList answers with the newest list of the IKI authority, of one generation or of
+// the newest, DER or PEM by the path.
 func (d *desk) ikiList(w http.ResponseWriter, r *http.Request) {
-	record, err := iki.Current(r.Context(), d.store, iki.Name)
+	name := path.Base(r.URL.Path)
+	record, err := iki.Current(r.Context(), d.store, strings.TrimSuffix(name, path.Ext(name)))
 	switch {
 	case errors.Is(err, ca.ErrNotFound):
 		http.Error(w, "no list of this authority", http.StatusNotFound)

@@ -45,10 +45,14 @@ func (d *desk) openSecure(ctx context.Context, s *services, listen string, wake 
 	if err != nil {
 		return nil, err
 	}
+	var authorities [][]byte
+	for _, a := range d.ikis {
+		authorities = append(authorities, a.Certificate())
+	}
 	open := d.home.env.Registration == policy.RegistrationOpen
 	side = &secureSide{fingerprint: iki.Fingerprint(certificate)}
 	side.gate, err = iki.NewGate(iki.GateConfig{
-		Store: d.store, Authorities: [][]byte{d.iki.Certificate()}, Server: certificate,
+		Store: d.store, Authorities: authorities, Server: certificate,
 		Unassigned: open, TLS13: s.Server.TLS13, Logger: logger,
 	})
 	if err != nil {
@@ -94,11 +98,11 @@ func (d *desk) webConfig(s *services, p porter, wake func(context.Context, store
 	w := s.WebServices
 	cfg := smkiws.Config{
 		Store: d.store, Issuer: d.issuer, Environment: d.home.env, Build: build(), Identify: p.as(systemRole),
-		AutoApprove: *w.AutoApprove, AdHocPath: w.AdHocPath, Wake: wake, BareCertificates: w.BareCertificates, Clock: d.issuer.Now, Logger: logger,
+		AutoApprove: *w.AutoApprove, AdHocPath: w.AdHocPath, Wake: wake, DevicesSay: d.devicesSay(), BareCertificates: w.BareCertificates, Clock: d.issuer.Now, Logger: logger,
 		Window: smkiws.Window{Opens: time.Duration(w.Window.Opens), Closes: time.Duration(w.Window.Closes), Location: s.location},
 		Limits: smkiws.Limits{
 			BatchItems: w.BatchItems, BatchOctets: w.BatchOctets, BatchTime: time.Duration(w.BatchTime), Retention: time.Duration(w.Retention),
-			CoreInterval: time.Duration(w.CoreInterval), OtherInterval: time.Duration(w.OtherInterval), PortalDay: w.PortalDay, Enforce: w.Enforce, Location: s.location,
+			CoreInterval: time.Duration(w.CoreInterval), OtherInterval: time.Duration(w.OtherInterval), PortalDay: w.PortalDay, PortalSingles: w.PortalSingles, Enforce: w.Enforce, Location: s.location,
 		},
 	}
 	if *w.Portal {
@@ -146,6 +150,8 @@ func (d *desk) secureRoutes(s *services, side *secureSide, p porter, logger *slo
 		portal := gate.For(batchLane(octets, send).bound(services), iki.PortalDevice)
 		mux.Handle(smkiws.PortalPath, portal)
 		mux.Handle(smkiws.PortalPath+"/", portal)
+		mux.Handle("POST "+smkiws.PagesPath+"upload", portal)
+		mux.Handle(smkiws.PagesPath, gate.For(consoleLane.bound(services), iki.PortalDevice))
 	}
 	desk, err := console.New(console.Config{
 		Registry: d.registry, Environment: d.home.env, Officer: console.ByCertificate(d.registry), Certificates: d.issuer, Batches: side.releaser,
@@ -155,7 +161,13 @@ func (d *desk) secureRoutes(s *services, side *secureSide, p porter, logger *slo
 		return nil, err
 	}
 	mux.Handle("/ra/", gate.For(consoleLane.bound(desk.Handler()), iki.Console, iki.PortalOrganisation))
-	mux.Handle("GET /{$}", http.RedirectHandler("/ra/", http.StatusSeeOther))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		to := "/ra/"
+		if c, _ := iki.ClientOf(r); c.Interface == iki.PortalDevice && *s.WebServices.Portal {
+			to = smkiws.PagesPath
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
+	})
 	if s.CFSSL != nil {
 		face, err := d.cfsslHandler(s, p, cfsslapi.Config{Logger: logger})
 		if err != nil {
