@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,11 +128,11 @@ func (d *sqlite) certainlyNot(err error) bool {
 }
 
 // insertAtOnce is how many rows one statement adds. The gain over one row a
-// statement is all there at 50, and two sizes of statement are all that is ever
-// prepared.
-const insertAtOnce = 50
+// statement is all there at 50; the smaller size is for single issuances that waited
+// together. No other sizes are ever prepared.
+var insertAtOnce = []int{50, 8, 1}
 
-// insert adds the rows fifty at a time. The numbers are given here, because the
+// insert adds the rows many at a time. The numbers are given here, because the
 // order in which RETURNING lists the rows of one statement is not defined; no
 // other writer can be about.
 func (d *sqlite) insert(ctx context.Context, tx *writeTx, r Rows) ([]int64, error) {
@@ -148,10 +149,8 @@ func (d *sqlite) insert(ctx context.Context, tx *writeTx, r Rows) ([]int64, erro
 		}
 	}
 	for from := 0; from < len(r.Values); {
-		rows := 1
-		if len(r.Values)-from >= insertAtOnce {
-			rows = insertAtOnce
-		}
+		left := len(r.Values) - from
+		rows := insertAtOnce[slices.IndexFunc(insertAtOnce, func(n int) bool { return n <= left })]
 		args := make([]any, 0, rows*len(columns))
 		for n := from; n < from+rows; n++ {
 			if r.Key != "" {
