@@ -51,6 +51,10 @@ func (s *stage) told(at time.Duration, body any) {
 		s.line(at, fmt.Sprintf("%s: %s%s", b.Campaign, counts(b.Outcomes), because(b.Reasons)))
 	case verbs.ReadBack:
 		s.line(at, fmt.Sprintf("asked %d devices what their supplier cell holds: %s", b.Sample, counts(b.Holding)))
+	case verbs.Notice:
+		s.line(at, b.Text)
+	case verbs.DeviceKeysRenewed:
+		s.line(at, fmt.Sprintf("%s: %s", b.Work, counts(b.Outcomes)))
 	case verbs.Checkpoint:
 		s.line(at, fmt.Sprintf("progress file %s: %s", b.File, counts(b.Counts)))
 	}
