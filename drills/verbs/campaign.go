@@ -59,7 +59,7 @@ type campaign struct {
 	// An intruder signs in the party's name and counts for himself.
 	attack  bool
 	counter gbcs.OriginatorCounter
-	plans   map[string]*plan
+	plans   map[planKey]*plan
 
 	waits       bool // for the Recovery key
 	devices     []int

@@ -14,7 +14,7 @@ var (
 
 // cellOrder are all cells that a command of a drill may name, in the order in
 // which it names them.
-var cellOrder = []gbcs.TrustAnchorCell{
+var cellOrder = [...]gbcs.TrustAnchorCell{
 	fleet.CellRoot, fleet.CellRecovery,
 	fleet.CellSupplierSigning, fleet.CellSupplierAgreement, fleet.CellSupplierPrepayment,
 	fleet.CellOperatorSigning, fleet.CellOperatorAgreement,

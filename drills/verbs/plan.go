@@ -1,8 +1,7 @@
 package verbs
 
 import (
-	"fmt"
-	"strings"
+	"slices"
 
 	"smki.example/drills/fleet"
 	"smki.example/drills/gbcs"
@@ -21,6 +20,15 @@ type plan struct {
 	seal *credential
 	// update is the payload without counters.
 	update gbcs.UpdateSecurityCredentials
+}
+
+// A planKey is what devices that share a plan have in common: what goes into their
+// cells, in the order of cellOrder and nil where they have none, and which keys
+// command them.
+type planKey struct {
+	put          [len(cellOrder)]*credential
+	signer, seal *credential
+	hub          bool
 }
 
 // signedUnder is the certificate that the broker looks for on the CRL, or nil.
@@ -43,12 +51,13 @@ func (w *World) planFor(c *campaign, device int) *plan {
 	if !withoutMAC(c.mode) {
 		p.seal = w.sealFor(c, device)
 	}
-	var key strings.Builder
-	for _, cell := range p.cells {
-		fmt.Fprintf(&key, "%v %p ", cell, p.put[cell])
+	key := planKey{signer: p.signer, seal: p.seal, hub: hub}
+	for i, cell := range cellOrder {
+		if slices.Contains(p.cells, cell) {
+			key.put[i] = p.put[cell]
+		}
 	}
-	fmt.Fprintf(&key, "%p %p %v", p.signer, p.seal, hub)
-	if known := c.plans[key.String()]; known != nil {
+	if known := c.plans[key]; known != nil {
 		return known
 	}
 	path := c.path
@@ -63,9 +72,9 @@ func (w *World) planFor(c *campaign, device int) *plan {
 		p.update.Replacements = append(p.update.Replacements, gbcs.Replacement{Certificate: p.put[cell].certificate.Raw, Cell: cell})
 	}
 	if c.plans == nil {
-		c.plans = map[string]*plan{}
+		c.plans = map[planKey]*plan{}
 	}
-	c.plans[key.String()] = p
+	c.plans[key] = p
 	return p
 }
 
