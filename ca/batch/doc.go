@@ -38,5 +38,11 @@
 // that is refused is an item's result and stops nobody else. When token or database
 // fail, the work stops with what is done recorded.
 //
+// A process works several chunks of items at once, in lanes, because each step of a
+// chunk leaves something idle: the cores while the disk or the token works, the token
+// while proofs of possession are checked. Lanes share the process's lease and meet
+// only in the database; what a lane leaves undone is claimed anew in the next round,
+// which begins when all of them have come to an end.
+//
 // Start at [Read], [Enrol] and [Batch.Work].
 package batch
