@@ -24,6 +24,9 @@ type grounds struct {
 	Lists       []ListStanding `json:"lists"`
 	Reason      string         `json:"reason,omitempty"`
 	Witness     string         `json:"witness,omitempty"`
+	// Statement is what two officers have signed, where the register demands it.
+	Statement  string              `json:"statement,omitempty"`
+	Signatures []map[string]string `json:"signatures,omitempty"`
 }
 
 func (c *Comparison) grounds(h *Hold) grounds {
@@ -50,6 +53,10 @@ type Loss struct {
 	Reason  string
 	By      string
 	Witness string // somebody else
+	// Statement and Signatures, of By and Witness, prove who they are. Without them the
+	// names are what somebody typed.
+	Statement  string
+	Signatures []map[string]string
 }
 
 func (l Loss) check() error {
@@ -91,7 +98,7 @@ func AcceptLoss(ctx context.Context, issuer *ca.Issuer, register *revocation.Reg
 		}
 	}
 	g := c.grounds(h)
-	g.Reason, g.Witness = l.Reason, l.Witness
+	g.Reason, g.Witness, g.Statement, g.Signatures = l.Reason, l.Witness, l.Statement, l.Signatures
 	for n := range g.Lists {
 		// A million serials belong on the list, not in the record; they stand in the
 		// records of the revocations.

@@ -37,8 +37,8 @@ func TestApprovalBindsExactBytes(t *testing.T) {
 	p, err := w.hierarchy.Environment.Profile(policy.ProfileOrganisation)
 	require.NoError(t, err)
 	require.Equal(t, policy.ProfileOrganisation, a.Profile)
-	require.Equal(t, []int{p.Version, w.hierarchy.Environment.Version, 1}, []int{a.ProfileVersion, a.PolicyVersion, a.TableVersion})
-	for _, want := range []string{`"act": "issue-organisation-certificate"`, `"environment": "production"`, `"policy_version": `, `"table_version": 1`,
+	require.Equal(t, []int{p.Version, w.hierarchy.Environment.Version, 2}, []int{a.ProfileVersion, a.PolicyVersion, a.TableVersion})
+	for _, want := range []string{`"act": "issue-organisation-certificate"`, `"environment": "production"`, `"policy_version": `, `"table_version": 2`,
 		`"profile": "organisation"`, `"profile_version": `, entity(7).String(), fmt.Sprintf("%x", sha256.Sum256(q.DER)), `"usage": "digitalSignature"`, `"asker": "aro-a"`} {
 		require.Contains(t, string(a.Bytes), want)
 	}
@@ -238,7 +238,7 @@ func TestVoid(t *testing.T) {
 		"the table has a new version": {
 			func(*testing.T, *world) ra.Deed { return enrol(1) },
 			func(t *testing.T, w *world) *ra.Registry {
-				table, err := ra.ParseTable("next", []byte(strings.Replace(string(ra.Embedded()), `"version": 1`, `"version": 2`, 1)))
+				table, err := ra.ParseTable("next", []byte(strings.Replace(string(ra.Embedded()), `"version": 2`, `"version": 3`, 1)))
 				require.NoError(t, err)
 				return w.open(t, w.hierarchy.Environment, table)
 			},

@@ -37,12 +37,17 @@ func (d IssueCertificate) Subject() string { return fmt.Sprintf("request/%d", d.
 
 // Words say what will be done.
 func (d IssueCertificate) Words() string {
-	checks := make([]string, 0, len(d.Checks))
-	for _, c := range d.Checks {
-		checks = append(checks, fmt.Sprintf("%s by %s (%q)", c.Kind, c.By, c.Evidence))
+	var b strings.Builder
+	name := "without a common name"
+	if d.CN != "" {
+		name = fmt.Sprintf("with the common name %q", d.CN)
 	}
-	return fmt.Sprintf("Issue an Organisation Certificate to party %q: common name %q, Remote Party Role %s, EUI-64 %s, key usage %s, public key SHA-256 %s, on request %d asked by %q. Identity checks: %s.",
-		d.Party, d.CN, d.Role, d.Entity, d.Usage, d.Key, d.Request, d.Asker, strings.Join(checks, "; "))
+	fmt.Fprintf(&b, "Issue an Organisation Certificate to party %q, for EUI-64 %s in the Remote Party Role %s, key usage %s, %s.\n", d.Party, d.Entity, d.Role, d.Usage, name)
+	fmt.Fprintf(&b, "Officer %q asked for it in request %d; its public key has the SHA-256 %s.\nIdentity checks that passed:", d.Asker, d.Request, d.Key)
+	for _, c := range d.Checks {
+		fmt.Fprintf(&b, "\n%s, by officer %q: %q", c.Kind, c.By, c.Evidence)
+	}
+	return b.String()
 }
 
 func (d IssueCertificate) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {

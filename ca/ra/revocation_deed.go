@@ -181,9 +181,9 @@ func (d ExecuteRevocation) Words() string {
 	}
 	emergency := ""
 	if d.Emergency {
-		emergency = fmt.Sprintf(" THE REQUEST IS NOT AUTHENTICATED; emergency: %q. The SMKI PMA must be told.", d.Why)
+		emergency = fmt.Sprintf("\nTHE REQUEST IS NOT AUTHENTICATED; emergency: %q. The SMKI PMA must be told.", d.Why)
 	}
-	return fmt.Sprintf("Revoke %d certificates for good, reason %s, on revocation request %d.%s Certificates: %s.", len(d.Serials), d.Reason, d.Request, emergency, strings.Join(list, "; "))
+	return fmt.Sprintf("Revoke %d certificates for good, reason %s, on revocation request %d.%s\nCertificates:\n%s", len(d.Serials), d.Reason, d.Request, emergency, strings.Join(list, "\n"))
 }
 
 func (d ExecuteRevocation) complete(ctx context.Context, tx store.Tx, r *Registry) (Deed, facts, error) {

@@ -58,13 +58,14 @@ const (
 	ActPublishCRL           Act = "publish-crl"
 	ActBlockKey             Act = "block-key"
 	ActGiveShare            Act = "give-share"
+	ActAcceptLoss           Act = "accept-loss" // signed by two: [Registry.Sworn]
 )
 
 // direct are the acts that one person does at once, so that their cells cannot ask
 // for a second. All other acts are deeds, for which the table decides.
 var direct = []Act{
 	ActAskCertificate, ActRecordCheck, ActCloseRequest, ActAskRevocation, ActAuthenticateRevocation,
-	ActSubmitDeviceRequests, ActReadRegister, ActReadQueues, ActReadAuditLog, ActPublishCRL, ActBlockKey, ActGiveShare,
+	ActSubmitDeviceRequests, ActReadRegister, ActReadQueues, ActReadAuditLog, ActPublishCRL, ActBlockKey, ActGiveShare, ActAcceptLoss,
 }
 
 // Acts returns every act, in the order of its name.

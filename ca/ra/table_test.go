@@ -244,8 +244,8 @@ func TestTableRefused(t *testing.T) {
 	_, err := ra.ParseTable("table.json", []byte(good))
 	require.NoError(t, err)
 	for _, tt := range []struct{ says, old, new, want string }{
-		{"a key nobody knows", `"version": 1`, `"version": 1, "verson": 2`, "verson"},
-		{"a version of nothing", `"version": 1`, `"version": 0`, "version: want 1 or more"},
+		{"a key nobody knows", `"version": 2`, `"version": 2, "verson": 2`, "verson"},
+		{"a version of nothing", `"version": 2`, `"version": 0`, "version: want 1 or more"},
 		{"a cell that is none", `"ra-manager": "two"`, `"ra-manager": "perhaps"`, `"perhaps" is none of no, yes, two`},
 		{"a cell that is missing", `"sro": "no", "aro": "no", "system": "no", "ra-manager": "two"`, `"aro": "no", "system": "no", "ra-manager": "two"`, `no cell for "sro"`},
 		{"two persons and no votes", `"withdraw-officer": {

@@ -34,7 +34,8 @@ and both only for the time when they were made. If nothing is missing, the CA go
 
 If something is missing, the right thing is a newer backup. If there is none, --accept-loss REASON lets the CA go on: the revocations of the
 newer lists are taken over, the numbers of lists go on above them, and the audit log says what is missing, why, who decided (--by) and who
-stood by (--witness). Certificates of which no list tells stay unaccounted for: look for them with smki import.
+stood by (--witness). Where registration is not open, names are not enough: --statement FILE writes what is accepted, two managers sign it
+with the keys of their IKI certificates, and the same command with --signature for each goes on. Certificates of which no list tells stay unaccounted for: look for them with smki import.
 
 The token is not in the backup, unless it was asked to be: put it, or its PIN file, where home.json says.
 
@@ -59,6 +60,8 @@ Examples:
 			&cli.BoolFlag{Name: "hold", Usage: "hold a CA whose database was put back by other tools"},
 			&cli.StringFlag{Name: "accept-loss", Usage: "let the CA go on although something is missing, and say why (`REASON`)"},
 			&cli.StringFlag{Name: "witness", Usage: "with --accept-loss: `NAME` of the second person"},
+			&cli.StringFlag{Name: "statement", Usage: "with --accept-loss where there is a register: `FILE` that two managers sign; written when there is no --signature"},
+			&cli.StringSliceFlag{Name: "signature", Usage: "`CERTIFICATE.pem,SIGNATURE` of a manager over the statement; twice"},
 			byFlag(),
 			clikit.JSONFlag(),
 		},
@@ -75,10 +78,10 @@ func runRestore(c *cli.Context) error {
 		return clikit.Usagef("smki restore: --in and --identity belong together")
 	case c.Bool("hold") && c.String("in") != "":
 		return clikit.Usagef("smki restore: --in holds the CA by itself; --hold is for databases that other tools have put back")
-	case c.IsSet("accept-loss") != c.IsSet("witness"):
-		return clikit.Usagef("smki restore: --accept-loss and --witness belong together: two persons stand for it")
-	case c.IsSet("accept-loss") && !c.IsSet("by"):
-		return clikit.Usagef("smki restore: --accept-loss needs --by, the name of who decides")
+	case !c.IsSet("accept-loss") && (c.IsSet("witness") || c.IsSet("statement") || c.IsSet("signature")):
+		return clikit.Usagef("smki restore: --witness, --statement and --signature belong to --accept-loss")
+	case c.IsSet("signature") && !c.IsSet("statement"):
+		return clikit.Usagef("smki restore: --signature belongs to --statement, the file that was signed")
 	}
 	evidence, err := gatherEvidence(c)
 	if err != nil {
@@ -223,8 +226,11 @@ func (d *desk) goOn(c *cli.Context, e backup.Evidence) error {
 	}
 	switch {
 	case c.IsSet("accept-loss"):
-		err = backup.AcceptLoss(ctx, d.issuer, d.register, h, found, backup.Loss{Reason: c.String("accept-loss"), By: who(c), Witness: c.String("witness")})
+		loss, err := d.loss(c, h, found)
 		if err != nil {
+			return err
+		}
+		if err := backup.AcceptLoss(ctx, d.issuer, d.register, h, found, loss); err != nil {
 			return oneLine(err)
 		}
 		r.Held = false

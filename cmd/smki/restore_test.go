@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
@@ -164,4 +167,81 @@ func TestBackupDuringWork(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(home, backupPrefix+"*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// With a register, names are not enough: two managers sign for what is lost, over the
+// very octets, and what they signed stands in the audit log.
+func TestLossIsSignedFor(t *testing.T) {
+	t.Parallel()
+	home, a := newAuthority(t)
+	dir := t.TempDir()
+	copied, to, id := filepath.Join(dir, "backup"), filepath.Join(dir, "to"), filepath.Join(dir, "id")
+	done(t, "backup", "--home", home, "--out", copied, "--recipient-file", to, "--new-identity", id, "--with-token")
+	for _, issuer := range []string{"issuing-oca", "issuing-dca", "root-oca", "iki"} {
+		done(t, "crl", "--home", home, "--issuer", issuer)
+	}
+	lists := filepath.Join(dir, "lists")
+	require.NoError(t, os.Mkdir(lists, 0o700))
+	for path, der := range published(t, home) {
+		require.NoError(t, os.WriteFile(filepath.Join(lists, filepath.Base(path)), der, 0o600))
+	}
+	back := filepath.Join(dir, "back")
+	code, out, errs := smki(t, "restore", "--in", copied, "--identity", id, "--home", back, "--repository", lists)
+	require.Equal(t, clikit.Failed, code, errs)
+	require.Contains(t, out, "BEHIND")
+
+	statement := filepath.Join(dir, "loss.json")
+	accept := func(more ...string) (clikit.Code, string, string) {
+		return smki(t, append([]string{"restore", "--home", back, "--repository", lists, "--accept-loss", "disk lost"}, more...)...)
+	}
+	sign := func(n int, over string) string {
+		text, err := os.ReadFile(over)
+		require.NoError(t, err)
+		digest := sha256.Sum256(text)
+		signature, err := a.managers[n].certificate.PrivateKey.(crypto.Signer).Sign(rand.Reader, digest[:], crypto.SHA256)
+		require.NoError(t, err)
+		file := filepath.Join(t.TempDir(), "sig")
+		require.NoError(t, os.WriteFile(file, signature, 0o600))
+		return a.managers[n].file + "," + file
+	}
+	code, _, errs = accept("--by", "alice", "--witness", "bob")
+	require.Equal(t, clikit.Usage, code, errs)
+	code, _, errs = accept("--statement", statement)
+	require.Equal(t, clikit.Refused, code, errs)
+	require.Contains(t, errs, "openssl dgst -sha256 -sign")
+	other := filepath.Join(dir, "other.json")
+	require.NoError(t, os.WriteFile(other, []byte("{}"), 0o600))
+	for what, signatures := range map[string][]string{
+		"one alone":         {sign(0, statement)},
+		"the same twice":    {sign(0, statement), sign(0, statement)},
+		"over other octets": {sign(0, statement), sign(1, other)},
+	} {
+		args := []string{"--statement", statement}
+		for _, s := range signatures {
+			args = append(args, "--signature", s)
+		}
+		code, _, errs = accept(args...)
+		require.Equal(t, clikit.Refused, code, "%s: %s", what, errs)
+	}
+	code, _, errs = smki(t, "restore", "--home", back, "--repository", lists, "--accept-loss", "another reason", "--statement", statement, "--signature", sign(0, statement), "--signature", sign(1, statement))
+	require.Equal(t, clikit.Refused, code, errs)
+	require.Contains(t, errs, "is not what would be accepted now")
+	code, out, errs = accept("--statement", statement, "--signature", sign(0, statement), "--signature", sign(1, statement))
+	require.Equal(t, clikit.Done, code, errs)
+	require.Contains(t, out, "the CA goes on")
+	done(t, "audit", "verify", "--home", back)
+	d, err := openLedger(context.Background(), back)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, d.Close(context.Background())) }()
+	recorded := false
+	for r, err := range d.issuer.Log().Records(context.Background(), 0) {
+		require.NoError(t, err)
+		if r.Kind == "accepted-loss" {
+			recorded = true
+			require.Equal(t, "ra/manager-1 (person person-1)", r.By)
+			require.Contains(t, string(r.Body), `"witness":"ra/manager-2 (person person-2)"`)
+			require.Contains(t, string(r.Body), `"signatures":[{"certificate":`)
+		}
+	}
+	require.True(t, recorded)
 }

@@ -82,7 +82,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 6*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx, axe: source, seen: make(map[string]bool)}
 	require.NoError(t, chromedp.Listen(ctx, b.listen))
@@ -188,6 +188,10 @@ func (b *browser) inspect(name string) {
 	b.media()
 	b.run(chromedp.EmulateViewport(1280, 900),
 		chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-folded]").forEach(d => { d.open = false; delete d.dataset.folded })`))
+	if dir := os.Getenv("SMKI_SCREENSHOTS"); dir != "" { // as an officer first sees it
+		shot := ask(b, chromedp.FullScreenshot(100))
+		require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-folded.png"), shot, 0o600))
+	}
 }
 
 // desks serves the console over mutual TLS, and in front of it one address for each
@@ -314,6 +318,37 @@ func TestInBrowser(t *testing.T) {
 	b.inspect("batches-of-aro")
 	b.open(at["custodian-1"] + "/ra/")
 	b.inspect("overview-of-custodian")
+
+	// More than a page holds, reached with the keyboard; what the register has overtaken;
+	// and what expired with nobody having touched it.
+	var first *ra.Approval
+	for n := range 103 {
+		a, err := w.ra.Propose(t.Context(), personnel1, ra.EnrolParty{Party: ra.PartyID(fmt.Sprintf("party-%03d", n)), Name: fmt.Sprintf("Party %03d, with a name that is as long as names of companies get", n),
+			Category: ra.SmallSupplier, Roles: []policy.RemotePartyRole{policy.RoleSupplier}, Subscriber: ra.Subscriber{Device: true}, Application: "form 1"})
+		require.NoError(t, err)
+		if first == nil {
+			first = a
+		}
+	}
+	b.open(at[personnel2] + "/ra/approvals")
+	b.inspect("queue-long")
+	b.run(chromedp.Evaluate[chromedp.Void](`document.documentElement.dataset.old = "yes"`), chromedp.Focus(chromedp.CSS("a[rel=next]")), chromedp.KeyEvent(kb.Enter),
+		chromedp.WaitReady(chromedp.CSS("html:not([data-old]) footer")))
+	require.Equal(t, 4, ask(b, chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)), "three of ours and the batch")
+	b.inspect("queue-last-page")
+	w.done(t, personnel2, ra.EnrolParty{Party: "party-x", Name: "X", Category: ra.SmallSupplier, Roles: []policy.RemotePartyRole{policy.RoleSupplier}, Application: "form 1"}, personnel1)
+	stale := w.pending(t, personnel1, ra.ChangeParty{Party: "party-x", Name: "Y", Category: ra.SmallSupplier, Roles: []policy.RemotePartyRole{policy.RoleSupplier}, Application: "form 2"})
+	w.done(t, manager1, ra.WithdrawParty{Party: "supplier-b", Why: "it is gone"}, manager2)
+	b.open(at[personnel2] + fmt.Sprintf("/ra/approvals/%d", stale.ID))
+	b.inspect("approval-changes")
+	w.pass(first.ExpiresAt.Sub(w.clock()))
+	b.open(at[personnel2] + "/ra/approvals")
+	b.inspect("queue-empty")
+	b.open(at[personnel2] + fmt.Sprintf("/ra/approvals/%d", first.ID))
+	b.inspect("approval-expired")
+	b.open(at[personnel2] + "/ra/history")
+	require.Contains(t, ask(b, chromedp.Text(chromedp.CSS("tbody"))), "expired")
+	b.inspect("history-long")
 
 	for by, page := range map[ra.OfficerID]string{"custodian-1": "/ra/approvals", sroA: "/ra/parties/supplier-b", "nobody": "/ra/", "auditor-1": "/ra/none"} {
 		b.open(at[by] + page)
