@@ -76,7 +76,7 @@ func ReadArchive(r io.ReaderAt, size int64, limits Limits, item func(Item) error
 			return err
 		}
 		it := Item{Name: e.name[:len(e.name)-len(".csr")]}
-		it.DER, it.Err = decodeFile(b)
+		it.DER, it.Err = decodeFile(b, "file")
 		if err := item(it); err != nil {
 			return err
 		}

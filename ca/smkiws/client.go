@@ -42,15 +42,22 @@ var ErrForbidden = errors.New("not allowed")
 // leaves faults outside the documents to HTTP (I).
 func identify(w http.ResponseWriter, r *http.Request, who func(*http.Request) (Client, error), roles []UserRole) (Client, bool) {
 	c, err := who(r)
+	if status, says := refusalOf(c, err, roles); status != 0 {
+		http.Error(w, says, status)
+		return Client{}, false
+	}
+	return c, true
+}
+
+// refusalOf is what a client is told who is not let in; status 0: it is.
+func refusalOf(c Client, err error, roles []UserRole) (status int, says string) {
 	switch {
 	case errors.Is(err, ca.ErrOutage):
-		http.Error(w, "the register of parties does not answer; try again", http.StatusServiceUnavailable)
+		return http.StatusServiceUnavailable, "the register of parties does not answer; try again"
 	case err != nil || c.Party == "" || c.Requester == "":
-		http.Error(w, "a valid IKI certificate of an Authorised Subscriber's system is needed (AppM 2.4, 2.5)", http.StatusForbidden)
+		return http.StatusForbidden, "a valid IKI certificate of an Authorised Subscriber's system is needed (AppM 2.4, 2.5)"
 	case roles != nil && !slices.ContainsFunc(c.Roles, func(have UserRole) bool { return slices.Contains(roles, have) }):
-		http.Error(w, "the Party does not hold a role that may use this service (AppM 2.4)", http.StatusForbidden)
-	default:
-		return c, true
+		return http.StatusForbidden, "the Party does not hold a role that may use this service (AppM 2.4)"
 	}
-	return Client{}, false
+	return 0, ""
 }

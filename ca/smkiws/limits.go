@@ -41,7 +41,11 @@ type Limits struct {
 	// 24 hours gives 7 days' notice; the excess is queued, behind everybody else's
 	// batches (S AppN 3.1.1; the order is I).
 	PortalDay int
-	Enforce   bool
+	// PortalSingles: 150 single requests of a Party in 24 hours through the portal,
+	// without notice (S AppN 3.1.1, which calls them ad hoc; that it means the portal's is
+	// I).
+	PortalSingles int
+	Enforce       bool
 	// Location is where the hours are hours. Nil: UTC.
 	Location *time.Location
 }
@@ -60,13 +64,14 @@ func (l Limits) withDefaults() (Limits, error) {
 	set(&l.CoreInterval, 800*time.Millisecond)
 	set(&l.OtherInterval, 4*time.Second)
 	set(&l.PortalDay, 50000)
+	set(&l.PortalSingles, 150)
 	if l.Location == nil {
 		l.Location = time.UTC
 	}
 	for name, value := range map[string]int64{
 		"BatchItems": int64(l.BatchItems), "AdHocOctets": l.AdHocOctets, "BatchOctets": l.BatchOctets, "EntryOctets": l.EntryOctets, "Ratio": l.Ratio,
 		"AdHocTime": int64(l.AdHocTime), "BatchTime": int64(l.BatchTime), "Retention": int64(l.Retention), "Attempts": int64(l.Attempts),
-		"Backoff": int64(l.Backoff), "CoreInterval": int64(l.CoreInterval), "OtherInterval": int64(l.OtherInterval), "PortalDay": int64(l.PortalDay),
+		"Backoff": int64(l.Backoff), "CoreInterval": int64(l.CoreInterval), "OtherInterval": int64(l.OtherInterval), "PortalDay": int64(l.PortalDay), "PortalSingles": int64(l.PortalSingles),
 	} {
 		if value < 0 {
 			return l, fmt.Errorf("Limits.%s: %d: want more than zero, or zero for the default", name, value)

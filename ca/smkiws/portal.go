@@ -242,7 +242,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func (s *Service) tellError(w http.ResponseWriter, err error) {
-	status, text := http.StatusInternalServerError, "an internal failure; try again, then tell the Service Desk"
+	status, text := s.errorOf(err)
+	writeJSON(w, status, map[string]string{"error": text})
+}
+
+// errorOf is what a person is told of an error, and its HTTP status.
+func (s *Service) errorOf(err error) (status int, text string) {
+	status, text = http.StatusInternalServerError, "an internal failure; try again, then tell the Service Desk"
 	var format *FormatError
 	switch {
 	case errors.As(err, &format):
@@ -256,7 +262,7 @@ func (s *Service) tellError(w http.ResponseWriter, err error) {
 	default:
 		s.logger.Error("serving the portal", "error", err)
 	}
-	writeJSON(w, status, map[string]string{"error": text})
+	return status, text
 }
 
 func (s *Service) servePortalUpload(w http.ResponseWriter, r *http.Request) {
@@ -269,22 +275,9 @@ func (s *Service) servePortalUpload(w http.ResponseWriter, r *http.Request) {
 	name, body := r.URL.Query().Get("name"), io.Reader(r.Body)
 	switch {
 	case err == nil && media == "multipart/form-data":
-		form, err := r.MultipartReader()
-		if err != nil {
-			s.tellError(w, &FormatError{Reason: "the form cannot be read"})
+		if name, body, err = formFile(r); err != nil {
+			s.tellError(w, err)
 			return
-		}
-		// The first part that is a file is the batch; the fields before it are few.
-		for n := 0; ; n++ {
-			part, err := form.NextPart()
-			if err != nil || n == 10 {
-				s.tellError(w, &FormatError{Reason: "there is no file in the form"})
-				return
-			}
-			if part.FileName() != "" {
-				name, body = part.FileName(), part
-				break
-			}
 		}
 	case err == nil && (media == "application/zip" || media == "application/octet-stream" || media == "application/x-zip-compressed"):
 	default:
@@ -297,6 +290,24 @@ func (s *Service) servePortalUpload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.tellBatch(w, http.StatusAccepted, b)
+}
+
+// formFile is the first file of a form; the fields before it are few.
+func formFile(r *http.Request) (name string, file io.Reader, err error) {
+	form, err := r.MultipartReader()
+	if err != nil {
+		return "", nil, &FormatError{Reason: "the form cannot be read"}
+	}
+	for range 10 {
+		part, err := form.NextPart()
+		if err != nil {
+			break
+		}
+		if part.FileName() != "" {
+			return part.FileName(), part, nil
+		}
+	}
+	return "", nil, &FormatError{Reason: "there is no file in the form"}
 }
 
 func pathBatch(r *http.Request) (int64, error) {

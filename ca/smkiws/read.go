@@ -154,11 +154,11 @@ func decodeRequest(text string) ([]byte, error) {
 	return der, nil
 }
 
-// decodeFile reads a file of the portal, in any of the forms of AppM, App. F. DER as
+// decodeFile reads a file of the portal, or what was pasted there, in any of the forms of AppM, App. F. DER as
 // it is, which package policy would read as well, is none of them.
-func decodeFile(b []byte) ([]byte, error) {
+func decodeFile(b []byte, name string) ([]byte, error) {
 	if len(b) > 0 && b[0] == 0x30 {
 		return nil, errors.New("DER where base64 is wanted (AppM, App. F)")
 	}
-	return policy.DecodePEMOrBase64(b, "file")
+	return policy.DecodePEMOrBase64(b, name)
 }

@@ -40,6 +40,9 @@ type Config struct {
 	// IdentifyPortal says who sent a request to the portal: an ARO, whose IKI
 	// certificate is another than his systems'. Nil: there is no portal.
 	IdentifyPortal func(*http.Request) (Client, error)
+	// DevicesSay tells those who use the portal's pages which devices they may ask for,
+	// and from where this is known: Section L3.16 is keyed on it. Empty: nothing.
+	DevicesSay string
 	// Build is the software build, which every answer carries (AppM, App. A, C).
 	Build string
 	// AutoApprove approves every batch as it is submitted. It is refused unless the
@@ -185,6 +188,7 @@ func (s *Service) Handler() http.Handler {
 	if s.cfg.IdentifyPortal != nil {
 		mux.Handle(PortalPath+"/", s.portal())
 		mux.Handle(PortalPath, s.portal())
+		mux.Handle(PagesPath, s.servePages())
 	}
 	return mux
 }

@@ -105,7 +105,9 @@ type webSettings struct {
 	OtherInterval span `json:"other_interval"`
 	// PortalDay is how many requests a party may send in 24 hours before the rest is queued behind everybody else's. Default: 50000.
 	PortalDay int `json:"portal_day"`
-	// Enforce answers 429 to who exceeds the intervals, which are the parties' duty and otherwise only logged. Default: false.
+	// PortalSingles is how many single requests a party may paste into the portal in 24 hours without notice. Default: 150.
+	PortalSingles int `json:"portal_singles"`
+	// Enforce answers 429 to who exceeds the intervals, and refuses pasted requests above portal_singles; these are the parties' duty and otherwise only logged. Default: false.
 	Enforce bool `json:"enforce"`
 	// Notices lift the limits of parties that gave notice of exceptional demand.
 	Notices []noticeSettings `json:"notices"`
@@ -119,7 +121,7 @@ type webSettings struct {
 	Retention span `json:"retention"`
 	// Workers is how many parts of batches this process works at once. Default: 2.
 	Workers int `json:"workers"`
-	// Portal offers the portal's batch files below /portal/. Default: true.
+	// Portal offers the portal's pages and batch files below /portal/. Default: true.
 	Portal *bool `json:"portal"`
 	// BareCertificates leaves the PEM lines out of the portal's crt files. Default: false.
 	BareCertificates bool `json:"bare_certificates"`
