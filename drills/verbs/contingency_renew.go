@@ -43,6 +43,7 @@ func (w *World) renew(_ context.Context, at time.Duration, a engine.Action) erro
 		}
 	}
 	w.dcc.calledFor[a.Object] = true
+	w.dcc.losing(w.lostWords(a))
 	w.pending = append(w.pending, pendingAct{when, func(ctx context.Context, at time.Duration) error {
 		return w.whenTokenWorks(ctx, at, ownerCA, "the ceremony for "+a.Object, func(ctx context.Context, at time.Duration) error {
 			delete(w.dcc.calledFor, a.Object)
@@ -283,4 +284,20 @@ func readPublicKey(path string) (*ecdsa.PublicKey, error) {
 		return nil, fmt.Errorf("reading public key %q: it is %T", path, key)
 	}
 	return public, nil
+}
+
+// lostWords say what a ceremony makes anew, for the minutes.
+func (w *World) lostWords(a engine.Action) string {
+	switch a.Object {
+	case thingRecovery:
+		return fmt.Sprintf("Recovery key, certificate %s", w.newest(recoveryName).certificate.Serial)
+	case thingContingency:
+		if what := a.Params[paramWhat]; what != partBoth {
+			return "contingency material: the " + what
+		}
+		return "contingency material: private key and symmetric key"
+	case thingRoot:
+		return fmt.Sprintf("Root OCA key, certificate %s", w.dcc.root().certificate.Serial)
+	}
+	return fmt.Sprintf("key of %s, certificate %s", a.Object, w.authority.made[a.Object].Serial)
 }

@@ -67,6 +67,7 @@ func (w *World) replaceRecovery(at time.Duration) error {
 	if err := w.needs(recoveryName, "replacing the Recovery key by itself"); err != nil {
 		return err
 	}
+	w.subject(p)
 	set := fill(policy.RoleRecovery, p.current())
 	everywhere := w.among(p, amongAll)
 	w.launch(at, &campaign{
@@ -130,6 +131,7 @@ func (w *World) replaceByContingency(at time.Duration) error {
 		},
 	}
 	guard.symmetric.campaign = c
+	w.subject(w.recoveryParty())
 	for _, old := range w.campaigns {
 		if !old.attack && old.running() {
 			old.queue, old.waits = nil, false // what is under the old root is worth nothing any more

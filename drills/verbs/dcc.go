@@ -1,6 +1,9 @@
 package verbs
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"smki.example/drills/journal"
@@ -24,6 +27,7 @@ type dcc struct {
 	surprises map[string]bool    // subscribers whose demand was exceptional and not announced
 	keysOf    map[int]int        // by device: how often its own keys were renewed, both of them
 	keyWork   []*keyWork         // renewals of devices' own keys
+	lost      []string           // keys of authorities that the drill turned out to be about, in words
 	calledFor map[string]bool    // keys for which a ceremony is called
 	destroyed []string           // what was destroyed on the record
 	// contingency is the DCC in the part of the Contingency key; nil until it is needed.
@@ -81,4 +85,35 @@ func newDCC() dcc {
 		guards: map[string][]*custodians{}, digests: map[string][]string{}, demand: map[string]float64{}, surprises: map[string]bool{},
 		keysOf: map[int]int{}, calledFor: map[string]bool{},
 	}
+}
+
+// losing keeps that the drill is about a key of the DCC's.
+func (d *dcc) losing(what string) {
+	if !slices.Contains(d.lost, what) {
+		d.lost = append(d.lost, what)
+	}
+}
+
+// lost names all keys that the drill is about: a party's, if one was replaced, and
+// those of authorities.
+func (w *World) lost(p *party) string {
+	all := slices.Clone(w.dcc.lost)
+	if len(w.subjects) > 0 && p.role != policy.RoleRecovery || len(all) == 0 {
+		all = append([]string{w.compromised(p)}, all...)
+	}
+	return strings.Join(all, "; ")
+}
+
+// addSamples says what of the DCC's part in this drill is invented or our reading.
+func (d *dcc) addSamples(samples map[string]string) map[string]string {
+	if d.contingency != nil || len(d.roots) > 1 {
+		samples["contingency"] = "the contingency command, the wrapped contingency key and the commands of modes 0 and 1 are our reading: no public message shows them"
+	}
+	if d.ceremony > 0 {
+		samples["ceremonies"] = fmt.Sprintf("scripts made for this drill; %s from the call to the ceremony, or the travel of the custodians if that is longer", span(ceremonyAfter))
+	}
+	if len(d.demand) > 0 {
+		samples["demand"] = demandSample
+	}
+	return samples
 }

@@ -116,7 +116,7 @@ func (w *World) figures() Figures {
 	rows := w.relevant(p)
 	ends := w.allEnds(p)
 	f := Figures{
-		Party: p.name, Compromised: w.compromised(p), Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
+		Party: p.name, Compromised: w.lost(p), Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()),
 		Reachable: len(rows.Reachable()), Ends: ends, Taken: w.takenEver(), TakenMost: w.harm.peak, TakenMostAt: journal.FormatAt(w.harm.peakAt),
 		Misuse: "none", Methods: []string{}, Work: []CampaignDone{},
 		CertificatesIssued: w.issued, Revoked: w.revokedCount(), RecoveryUses: w.usesOf(recoveryName), ContingencyUses: w.usesOf(contingencyName), Unaccounted: w.unaccounted,
@@ -244,10 +244,8 @@ func (w *World) recoveryTimes(p *party) Times {
 // takenEver counts devices that an intruder's command changed.
 func (w *World) takenEver() int {
 	n := 0
-	for _, c := range w.campaigns {
-		if c.attack {
-			n += len(c.recoveredAt)
-		}
+	for _, thief := range w.attackers {
+		n += len(thief.got)
 	}
 	return n
 }
@@ -266,14 +264,14 @@ func (w *World) assumptions() []fleet.Setting {
 // samples says which figures are invented.
 func (w *World) samples() map[string]string {
 	e := w.cfg.Scenario.Estate
-	return map[string]string{
+	return w.dcc.addSamples(map[string]string{
 		"rate":       fmt.Sprintf("%d commands an hour for %d devices", e.Rate.PerHour, e.Devices),
 		"estate":     fmt.Sprintf("%g%% unreachable, %g%% late by %s to %s, %g devices at one premises", 100*e.Unreachable, 100*e.Late, span(lateFrom), span(lateTo), devicesPerPremises),
 		"prepayment": fmt.Sprintf("%g%% of premises; a top-up every %d hours", 100*w.prepaymentShare(), int(topUpEvery.Hours())),
 		"custodians": custodySample,
 		"messages":   messageSample,
 		"retries":    fmt.Sprintf("%d tries, %s apart", attempts, span(againAfter)),
-	}
+	})
 }
 
 func span(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }
