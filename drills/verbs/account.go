@@ -66,6 +66,7 @@ func (w *World) account(to time.Duration, sent, happened []*exchange) error {
 		case outcomeDone:
 			c.recoveredAt = append(c.recoveredAt, x.happened)
 			w.learn(x)
+			w.provoke(x)
 		case outcomePartly:
 			w.learn(x)
 			c.again(x.attempt) // a store that was busy is not for long

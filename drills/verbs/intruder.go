@@ -27,6 +27,11 @@ type attacker struct {
 	victim *party // in whose name he has certificates, and whose cells he takes
 	set    map[purpose]*credential
 	work   *campaign
+	// returns is how long after a device was taken from him he comes back for it; 0:
+	// never.
+	returns time.Duration
+	stopped bool
+	got     map[int]bool // devices that were his at some time
 }
 
 // intruderJump is how far the intruder drives the counters of devices up, so that
@@ -67,7 +72,7 @@ func (w *World) attack(ctx context.Context, at time.Duration, a engine.Action) e
 	if err != nil {
 		return err
 	}
-	thief := &attacker{stolen: p, victim: victim, set: set}
+	thief := &attacker{stolen: p, victim: victim, set: set, returns: a.Duration(paramReturns), got: map[int]bool{}}
 	c := &campaign{
 		name: "intruder in the name of " + p.id, method: methodIntruder, party: p, about: victim, mode: mode, attack: true, counter: intruderJump,
 		rate:   w.rate * float64(a.Number(paramPerHour)) / float64(w.cfg.Scenario.Estate.Rate.PerHour),
@@ -171,8 +176,23 @@ func (w *World) stopAttack(_ context.Context, _ time.Duration, a engine.Action) 
 	if thief == nil {
 		return refuse("nobody with the key of %s is at work", p.name)
 	}
-	thief.work.queue = nil
+	thief.work.queue, thief.stopped = nil, true
 	return nil
+}
+
+// provoke lets those at work notice that a device changed hands: an intruder keeps
+// count of what he has, and comes back for what was taken from him.
+func (w *World) provoke(x *exchange) {
+	for _, thief := range w.attackers {
+		if x.campaign == thief.work {
+			thief.got[x.device] = true
+			continue
+		}
+		_, lost := x.plan.put[chiefCell(thief.victim.role)]
+		if lost && thief.got[x.device] && thief.returns > 0 && !thief.stopped && !x.campaign.attack {
+			thief.work.insert(attempt{at: x.happened + thief.returns, device: x.device, try: 1})
+		}
+	}
 }
 
 // attackerOn is the intruder with a party's key, or nil.
