@@ -73,7 +73,7 @@ func runBatch(c *cli.Context) error {
 // token's own memory included.
 const (
 	batchGarbage = 300 // percent of what is alive, by which the heap grows before a collection
-	batchMemory  = 144 << 20
+	batchMemory  = 112 << 20
 )
 
 // batchDone is the result of a batch in figures.
