@@ -52,9 +52,22 @@ func (f *Fleet) Mark() {
 
 // Where returns the rows for which keep is true.
 func (s Snapshot) Where(keep func(*Row) bool) Snapshot {
-	var kept Snapshot
+	// Which ones first, then a copy of the right size: rows are large, and a list of
+	// them that grows leaves several behind.
+	chosen := make([]uint64, (len(s)+63)/64)
+	count := 0
 	for i := range s {
 		if keep(&s[i]) {
+			chosen[i/64] |= 1 << (i % 64)
+			count++
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	kept := make(Snapshot, 0, count)
+	for i := range s {
+		if chosen[i/64]&(1<<(i%64)) != 0 {
 			kept = append(kept, s[i])
 		}
 	}
