@@ -18,8 +18,13 @@ type broker struct {
 	unchecked bool // the setting is off: no CRL is looked at
 
 	mu      sync.Mutex
-	secrets map[secretOf][]byte // shared secrets of devices' agreement keys with ours
+	secrets map[secretOf][]byte // shared secrets of devices' agreement keys with ours; at most secretsKept
 }
+
+// secretsKept bounds the shared secrets that are remembered. A campaign needs each
+// once or twice; a broker that kept those of a million devices would hold more of
+// them than of anything else.
+const secretsKept = 4096
 
 // secretOf is whose secret it is: a device's, with one of our keys.
 type secretOf struct {
@@ -70,6 +75,9 @@ func (b *broker) secretWith(w *World, key *credential, device int) ([]byte, erro
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.secrets) >= secretsKept {
+		clear(b.secrets)
+	}
 	b.secrets[of] = z
 	return z, nil
 }

@@ -58,7 +58,7 @@ func (w *World) makeEstate(ctx context.Context) error {
 	}
 	anchors, counters := w.anchors()
 	w.fleet, err = fleet.New(fleet.Config{
-		Devices: w.cfg.Devices, Seed: w.cfg.Seed, Types: types, Anchors: anchors, Counters: counters,
+		Devices: w.cfg.Devices, Estate: w.cfg.Estate, First: w.cfg.First, Seed: w.cfg.Seed, Types: types, Anchors: anchors, Counters: counters,
 		Suppliers: w.holdings(policy.RoleSupplier), Operators: w.holdings(policy.RoleNetworkOperator),
 		Policies:     []asn1.ObjectIdentifier{w.env.Path.OrganisationPolicy},
 		HardwareType: hardwareType, FirstID: first,

@@ -1,6 +1,7 @@
 package verbs
 
 import (
+	"encoding/csv"
 	"fmt"
 	"strconv"
 
@@ -29,8 +30,17 @@ func (w *World) writeDevices() error {
 			head = append(head, "status "+p.id, "why "+p.id)
 		}
 	}
-	rows := [][]string{append(head, "classification")}
-	for _, r := range w.rows() {
+	file, err := w.pack.create("devices.csv")
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// Row by row: an estate as text is larger than the estate.
+	out := csv.NewWriter(file)
+	out.Write(append(head, "classification"))
+	rows := w.rows()
+	for i := range rows {
+		r := rows[i]
 		status, p := w.end(&r)
 		last, method := w.lastOutcome(p, r.Index)
 		name := ""
@@ -44,13 +54,16 @@ func (w *World) writeDevices() error {
 				row = append(row, status, w.why(p, &r, status))
 			}
 		}
-		rows = append(rows, append(row, w.classification()))
+		out.Write(append(row, w.classification()))
 	}
-	content, err := csvOf(rows)
-	if err != nil {
+	// The writer keeps its first error.
+	if out.Flush(); out.Error() != nil {
+		return fmt.Errorf("writing devices.csv: %w", out.Error())
+	}
+	if err := file.Close(); err != nil {
 		return fmt.Errorf("writing devices.csv: %w", err)
 	}
-	return w.pack.write("devices.csv", content)
+	return nil
 }
 
 // why says for what reason a device came to an end.
@@ -70,6 +83,9 @@ func (w *World) why(p *party, r *fleet.Row, status string) string {
 	case statusBroker:
 		return "the Access Control Broker's key stands in the cell; the handover is to come"
 	case statusUnreachable:
+		if r.NoWAN {
+			return "no message reaches it: there is no WAN at its premises"
+		}
 		return "no message reaches it: " + r.Reach.String()
 	case statusExcluded:
 		if r.Excluded != "" {

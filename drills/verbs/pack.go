@@ -61,6 +61,16 @@ func (p *pack) write(name string, content []byte) error {
 	return nil
 }
 
+// create makes a file of the pack that is written piece by piece.
+func (p *pack) create(name string) (*os.File, error) {
+	path := filepath.Join(p.dir, filepath.FromSlash(name))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("writing the evidence pack: %w", err)
+	}
+	return f, nil
+}
+
 func (p *pack) publicKey(name string, key any) error {
 	text, err := publicPEM(key)
 	if err != nil {

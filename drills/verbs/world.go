@@ -60,6 +60,9 @@ type Config struct {
 	Scratch string
 	// Devices is the size of the estate; 0 means the scenario's.
 	Devices int
+	// Estate and First make the world's devices a shard of a larger estate, see
+	// [fleet.Config]; 0 means that they are all there are.
+	Estate, First int
 	// Seed decides everything that is drawn.
 	Seed int64
 	// Epoch is the date that stands for scenario time 0:00.
