@@ -50,7 +50,9 @@ func migrateUp(ctx context.Context, dialect goose.Dialect, db *sql.DB) error {
 	if err := refuseNewer(ctx, db, provider); err != nil || !pending {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if _, err := provider.Up(ctx); notOwner(err) {
+		return fmt.Errorf("migrating tables: %w (%v)", ErrNotOwner, err)
+	} else if err != nil {
 		return fmt.Errorf("migrating tables: %w", err)
 	}
 	return nil

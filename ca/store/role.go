@@ -2,10 +2,23 @@ package store
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// ErrNotOwner is wrapped by the error of [Open] when the tables on PostgreSQL are of an
+// older version and the address's user may not change them, as a service's should not.
+var ErrNotOwner = errors.New("the tables are of an older version, and only their owner may bring them up to this one")
+
+// notOwner tells whether the server refused for want of a right.
+func notOwner(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == "42501"
+}
 
 //go:embed role.sql
 var roleScript string

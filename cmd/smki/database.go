@@ -104,6 +104,9 @@ Example:
 
 // noDatabase says that a database cannot be used as things are.
 func noDatabase(err error) error {
+	if errors.Is(err, store.ErrNotOwner) {
+		err = fmt.Errorf("%w; run: smki database role --home DIR --login NAME --apply --as and the owner's address", err)
+	}
 	if errors.Is(err, store.ErrMoved) {
 		err = fmt.Errorf("%w; the same smki database move, once more, writes the address to home.json", err)
 	}
