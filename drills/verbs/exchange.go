@@ -52,6 +52,9 @@ type exchange struct {
 // each campaign to which something happened. The order of commands is that of
 // slots, then campaigns, then devices; the work itself is done on all cores.
 func (w *World) window(ctx context.Context, to time.Duration) error {
+	if err := w.certifyKept(ctx); err != nil { // of a read-back
+		return err
+	}
 	w.clock.set(max(to, w.clock.now()))
 	var all []*exchange
 	for _, c := range w.campaigns {
