@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"smki.example/drills/engine"
@@ -290,13 +292,13 @@ func (w *World) whenTokenWorks(ctx context.Context, at time.Duration, owner, wha
 func (w *World) tryWhenTokenWorks(ctx context.Context, at time.Duration, owner, what string, tries int, do func(context.Context, time.Duration) error) error {
 	// Asking takes time and changes nothing, so a token that nothing befell is not asked.
 	if w.tokens.faults[owner] == nil && !w.tokens.told[owner] {
-		return do(ctx, at)
+		return w.doOrWait(ctx, at, what, tries, do)
 	}
 	err := w.tokens.refusesPIN(owner)
 	if err == nil && w.tokenOut(owner) {
 		err = hsm.ErrUnavailable
 	}
-	if err == nil {
+	if err == nil && owner == ownerCA {
 		err = w.tokens.health(ctx, owner)
 	}
 	switch {
@@ -304,7 +306,7 @@ func (w *World) tryWhenTokenWorks(ctx context.Context, at time.Duration, owner, 
 		if err := w.tokenAnswered(owner); err != nil {
 			return err
 		}
-		return do(ctx, at)
+		return w.doOrWait(ctx, at, what, tries, do)
 	case !errors.Is(err, hsm.ErrUnavailable):
 		return err
 	case tries <= 1:
@@ -322,4 +324,28 @@ func (w *World) tryWhenTokenWorks(ctx context.Context, at time.Duration, owner, 
 		return w.tryWhenTokenWorks(ctx, at, owner, what, tries-1, do)
 	}})
 	return nil
+}
+
+// doOrWait does something that may need a party's own token besides. A key is made
+// before anything is asked of the CA, so that a token which does not make one has
+// left nothing behind, and all of it waits.
+func (w *World) doOrWait(ctx context.Context, at time.Duration, what string, tries int, do func(context.Context, time.Duration) error) error {
+	err := do(ctx, at)
+	owner := w.lostToken()
+	if !errors.Is(err, hsm.ErrUnavailable) || owner == "" {
+		return err
+	}
+	w.tokens.faults[owner].asked = true
+	return w.tryWhenTokenWorks(ctx, at, owner, what, tries, do)
+}
+
+// lostToken is the owner of a token that something befell and that nobody guards,
+// or nothing.
+func (w *World) lostToken() string {
+	for _, owner := range slices.Sorted(maps.Keys(w.tokens.faults)) {
+		if f := w.tokens.faults[owner]; !w.isGuarded(owner) && (f.kind == faultGone || f.kind == faultDestroyed) {
+			return owner
+		}
+	}
+	return ""
 }

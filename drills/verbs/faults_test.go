@@ -95,6 +95,16 @@ func TestTokenOfTheCAFails(t *testing.T) {
 	s.holds(`ca.issued == 5`, `fleet.reachable.recovered("supplier").share == 1.0`)
 	require.Len(t, s.entries(verbs.KindCeremony), 1)
 
+	// A party's own token is out when its new keys are to be made: all of it waits.
+	require.NoError(t, s.act(s.now, "token", "supplier", "fault", "gone"))
+	require.NoError(t, s.act(s.now, "replace", "supplier", "by", "method 1", "keys", "new"))
+	s.advance(s.now + time.Hour)
+	s.holds(`ca.issued == 5`)
+	require.Contains(t, s.notices(), `supplier: the token "EXERCISE supplier" does not answer`)
+	require.NoError(t, s.act(s.now, "token", "supplier", "fault", "back"))
+	s.rest()
+	s.holds(`ca.issued == 8`, `fleet.reachable.recovered("supplier").share == 1.0`)
+
 	// Gone for good in the eyes of those who wait a day.
 	require.NoError(t, s.act(s.now, "token", "ca", "fault", "gone"))
 	require.NoError(t, s.act(s.now, "publish", "issuing-oca"))
