@@ -23,6 +23,7 @@ const (
 	KindProposal  audit.Kind = "ra-proposal"  // a deed was proposed
 	KindVote      audit.Kind = "ra-vote"      // somebody agreed or rejected
 	KindExecution audit.Kind = "ra-execution" // a deed is begun, done, failed or given up
+	KindSworn     audit.Kind = "ra-sworn"     // officers have signed a statement outside the service
 )
 
 // Config is what a Registry is made of.

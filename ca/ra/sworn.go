@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+
+	"smki.example/ca/store"
 )
 
 // A Signature is an officer's, over a statement, made with the key of one of his IKI
@@ -46,6 +48,22 @@ func (r *Registry) Sworn(ctx context.Context, act Act, statement []byte, signatu
 		return nil, refuse("two-persons", "it takes the signatures of two persons, and there are %d", len(officers))
 	}
 	return officers, nil
+}
+
+// RecordSworn records a statement with its signatures, on which something is about to
+// be done.
+func (r *Registry) RecordSworn(ctx context.Context, act Act, by string, statement []byte, signatures []Signature) error {
+	texts := make([]map[string]string, 0, len(signatures))
+	for _, s := range signatures {
+		texts = append(texts, s.SwornText())
+	}
+	err := r.store.Write(ctx, func(tx store.Tx) error {
+		return r.record(ctx, tx, r.Now(), KindSworn, by, map[string]any{"act": act, "statement": string(statement), "signatures": texts})
+	})
+	if err != nil {
+		return fmt.Errorf("recording what was signed: %w", err)
+	}
+	return nil
 }
 
 // SwornText is a signature as an audit record keeps it, so that anybody can verify it

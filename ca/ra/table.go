@@ -58,14 +58,15 @@ const (
 	ActPublishCRL           Act = "publish-crl"
 	ActBlockKey             Act = "block-key"
 	ActGiveShare            Act = "give-share"
-	ActAcceptLoss           Act = "accept-loss" // signed by two: [Registry.Sworn]
+	ActAcceptLoss           Act = "accept-loss"        // signed by two: [Registry.Sworn]
+	ActRevokeByDecision     Act = "revoke-by-decision" // the same
 )
 
 // direct are the acts that one person does at once, so that their cells cannot ask
 // for a second. All other acts are deeds, for which the table decides.
 var direct = []Act{
 	ActAskCertificate, ActRecordCheck, ActCloseRequest, ActAskRevocation, ActAuthenticateRevocation,
-	ActSubmitDeviceRequests, ActReadRegister, ActReadQueues, ActReadAuditLog, ActPublishCRL, ActBlockKey, ActGiveShare, ActAcceptLoss,
+	ActSubmitDeviceRequests, ActReadRegister, ActReadQueues, ActReadAuditLog, ActPublishCRL, ActBlockKey, ActGiveShare, ActAcceptLoss, ActRevokeByDecision,
 }
 
 // Acts returns every act, in the order of its name.

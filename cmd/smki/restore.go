@@ -50,7 +50,7 @@ Examples:
   smki restore --home ca2 --repository http://repository.example:8080 --checkpoint friday.txt
   smki restore --home ca --hold
   smki restore --home ca2 --crl oca.crl --crl dca.crl --crl arl.crl --accept-loss "disk lost, no later backup" --by alice --witness bob`,
-		Flags: []cli.Flag{
+		Flags: append(swornFlags(),
 			homeFlag(),
 			&cli.StringFlag{Name: "in", Usage: "`FILE` that smki backup wrote"},
 			&cli.StringFlag{Name: "identity", Usage: "`FILE` with the age identity that opens it"},
@@ -60,11 +60,9 @@ Examples:
 			&cli.BoolFlag{Name: "hold", Usage: "hold a CA whose database was put back by other tools"},
 			&cli.StringFlag{Name: "accept-loss", Usage: "let the CA go on although something is missing, and say why (`REASON`)"},
 			&cli.StringFlag{Name: "witness", Usage: "with --accept-loss: `NAME` of the second person"},
-			&cli.StringFlag{Name: "statement", Usage: "with --accept-loss where there is a register: `FILE` that two managers sign; written when there is no --signature"},
-			&cli.StringSliceFlag{Name: "signature", Usage: "`CERTIFICATE.pem,SIGNATURE` of a manager over the statement; twice"},
 			byFlag(),
 			clikit.JSONFlag(),
-		},
+		),
 		Action: runRestore,
 	}
 }

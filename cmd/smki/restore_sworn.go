@@ -1,14 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -71,53 +64,13 @@ func (d *desk) loss(c *cli.Context, h *backup.Hold, found *backup.Comparison) (b
 	if err != nil {
 		return l, err
 	}
-	if !c.IsSet("signature") {
-		if err := writeWhole(file, statement, 0o644); err != nil {
-			return l, err
-		}
-		return l, refused("refused: two managers must sign for it, each with the key of the IKI certificate: openssl dgst -sha256 -sign manager.key -out manager.sig %s; then run the same command again with --signature manager.pem,manager.sig for each", file)
-	}
-	signed, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return l, clikit.Usagef("smki restore: --statement: %v; without --signature it is written", err)
-	case err != nil:
+	officers, signatures, err := d.sworn(c, ra.ActAcceptLoss, statement)
+	if err != nil {
 		return l, err
-	case !bytes.Equal(signed, statement):
-		return l, refused("refused: %s is not what would be accepted now: another reason, other lists, or another backup; write it anew, without --signature, and have it signed again", file)
 	}
-	var signatures []ra.Signature
-	for _, pair := range c.StringSlice("signature") {
-		s, err := readSignature(pair)
-		if err != nil {
-			return l, clikit.Usagef("smki restore: --signature: %v", err)
-		}
-		signatures = append(signatures, s)
+	for _, s := range signatures {
 		l.Signatures = append(l.Signatures, s.SwornText())
 	}
-	officers, err := d.registry.Sworn(c.Context, ra.ActAcceptLoss, statement, signatures)
-	if err != nil {
-		return l, oneLine(err)
-	}
-	name := func(o ra.Officer) string { return fmt.Sprintf("ra/%s (person %s)", o.ID, o.Person) }
-	l.By, l.Witness, l.Statement = name(officers[0]), name(officers[1]), string(statement)
+	l.By, l.Witness, l.Statement = swornName(officers[0]), swornName(officers[1]), string(statement)
 	return l, nil
-}
-
-// readSignature reads CERTIFICATE.pem,SIGNATURE.
-func readSignature(pair string) (ra.Signature, error) {
-	certificate, signature, ok := strings.Cut(pair, ",")
-	if !ok {
-		return ra.Signature{}, fmt.Errorf("%q: want CERTIFICATE.pem,SIGNATURE", pair)
-	}
-	text, err := readBounded(certificate, maxCheckpoint)
-	if err != nil {
-		return ra.Signature{}, err
-	}
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return ra.Signature{}, fmt.Errorf("%q holds no PEM certificate", certificate)
-	}
-	octets, err := readBounded(signature, maxCheckpoint)
-	return ra.Signature{Certificate: block.Bytes, Signature: octets}, err
 }

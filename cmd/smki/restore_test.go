@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
@@ -194,16 +191,7 @@ func TestLossIsSignedFor(t *testing.T) {
 	accept := func(more ...string) (clikit.Code, string, string) {
 		return smki(t, append([]string{"restore", "--home", back, "--repository", lists, "--accept-loss", "disk lost"}, more...)...)
 	}
-	sign := func(n int, over string) string {
-		text, err := os.ReadFile(over)
-		require.NoError(t, err)
-		digest := sha256.Sum256(text)
-		signature, err := a.managers[n].certificate.PrivateKey.(crypto.Signer).Sign(rand.Reader, digest[:], crypto.SHA256)
-		require.NoError(t, err)
-		file := filepath.Join(t.TempDir(), "sig")
-		require.NoError(t, os.WriteFile(file, signature, 0o600))
-		return a.managers[n].file + "," + file
-	}
+	sign := func(n int, over string) string { return a.signed(t, n, over) }
 	code, _, errs = accept("--by", "alice", "--witness", "bob")
 	require.Equal(t, clikit.Usage, code, errs)
 	code, _, errs = accept("--statement", statement)
@@ -225,7 +213,7 @@ func TestLossIsSignedFor(t *testing.T) {
 	}
 	code, _, errs = smki(t, "restore", "--home", back, "--repository", lists, "--accept-loss", "another reason", "--statement", statement, "--signature", sign(0, statement), "--signature", sign(1, statement))
 	require.Equal(t, clikit.Refused, code, errs)
-	require.Contains(t, errs, "is not what would be accepted now")
+	require.Contains(t, errs, "is not what would be done now")
 	code, out, errs = accept("--statement", statement, "--signature", sign(0, statement), "--signature", sign(1, statement))
 	require.Equal(t, clikit.Done, code, errs)
 	require.Contains(t, out, "the CA goes on")

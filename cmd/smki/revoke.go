@@ -32,7 +32,9 @@ the command says so. Revoking again is no error and changes nothing: the first r
 
 An IKI certificate is revoked by --serial or --list in the same way; a client that holds one is cut off from every smki serve on this home
 within 60 seconds. Where registration is not open, this command revokes nothing else by itself: officers ask at the console, and two persons
-agree. What the console cannot do, as all that an authority has issued, is done here with --decision, the reference of who decided it.
+agree. What the console cannot do, as all that an authority has issued, is done here with --decision, the
+reference of who decided it: --statement FILE writes which certificates, why and by which decision, two managers sign it with the keys of
+their IKI certificates, and the same command with --signature for each goes on.
 
 Reasons: keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn, unspecified.
 
@@ -42,7 +44,7 @@ Examples:
   smki revoke --home ca --serial 0F3A… --reason keyCompromise
   smki revoke --home ca --entity 90-B3-D5-1F-30-01-00-02 --reason cessationOfOperation
   smki revoke --home ca --issuer issuing-dca --not-before 2026-11-20T08:00:00Z --reason cACompromise`,
-		Flags: []cli.Flag{
+		Flags: append(swornFlags(),
 			homeFlag(),
 			&cli.StringFlag{Name: "serial", Usage: "serial number (`HEX`)"},
 			&cli.StringFlag{Name: "spki", Usage: "key, by the SHA-256 of its public key info (`HEX`)"},
@@ -55,7 +57,7 @@ Examples:
 			&cli.StringFlag{Name: "decision", Usage: "reference of the decision behind it (`WORDS`), for the ledger; needed where registration is not open"},
 			byFlag(),
 			clikit.JSONFlag(),
-		},
+		),
 		Action: runRevoke,
 	}
 }
@@ -97,6 +99,11 @@ func runRevoke(c *cli.Context) error {
 		}
 		if len(serials) > 0 && !c.IsSet("decision") {
 			if err := d.byHand("revocations are asked for", "by officers at the console; what the SMKI PMA has decided and the console cannot do is done with --decision"); err != nil {
+				return err
+			}
+		}
+		if len(serials) > 0 && d.home.env.Registration != policy.RegistrationOpen {
+			if by, err = d.decided(c, serials, reason); err != nil {
 				return err
 			}
 		}
