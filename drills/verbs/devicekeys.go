@@ -73,7 +73,7 @@ func (w *World) renewDevices(_ context.Context, at time.Duration, a engine.Actio
 	k := &keyWork{name: fmt.Sprintf("device keys of %s, %d", p.id, len(w.dcc.keyWork)+1), party: p, totals: map[string]int{}, kept: map[int]bool{}}
 	step := float64(time.Hour) / w.rate
 	for _, r := range w.rows() {
-		if w.homeOf(p, &r) && r.Excluded == "" && w.fleet.Device(r.Index).Certificate(policy.UsageDigitalSignature) != nil {
+		if w.homeOf(p, &r) && r.Excluded == "" {
 			k.queue = append(k.queue, attempt{at: at + time.Duration(float64(len(k.queue)+1)*step), device: r.Index, try: 1})
 		}
 	}
@@ -119,6 +119,13 @@ func (w *World) renewWindow(ctx context.Context, at time.Duration, k *keyWork) e
 	for len(k.queue) > 0 && k.queue[0].at <= at {
 		due = append(due, &renewal{attempt: k.queue[0], requests: map[policy.KeyUsage][]byte{}, fresh: map[policy.KeyUsage]*policy.Certificate{}})
 		k.queue = k.queue[1:]
+	}
+	devices := make([]int, len(due))
+	for i, r := range due {
+		devices[i] = r.device
+	}
+	if err := w.certified(ctx, devices, "the present ones, of devices whose keys are about to be renewed"); err != nil {
+		return err
 	}
 	for _, r := range due {
 		if len(k.kept) < sampleDevices && !k.kept[r.device] {

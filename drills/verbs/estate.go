@@ -215,6 +215,21 @@ func (w *World) certifyDevices(ctx context.Context, devices []int, note string) 
 	return err
 }
 
+// certified has the CA certify the keys of those of some devices that have no
+// certificates yet.
+func (w *World) certified(ctx context.Context, devices []int, note string) error {
+	var missing []int
+	for _, i := range devices {
+		if w.fleet.Device(i).Certificate(policy.UsageDigitalSignature) == nil {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return w.certifyDevices(ctx, missing, note)
+}
+
 // certifyKept gives the devices whose messages went into the pack their
 // certificates, where the estate is too large for everybody to have them, and puts
 // these into the pack.
@@ -222,16 +237,8 @@ func (w *World) certifyKept(ctx context.Context) error {
 	if len(w.uncertified) == 0 {
 		return nil
 	}
-	var devices []int
-	for _, i := range w.uncertified {
-		if w.fleet.Device(i).Certificate(policy.UsageDigitalSignature) == nil {
-			devices = append(devices, i)
-		}
-	}
-	if len(devices) > 0 {
-		if err := w.certifyDevices(ctx, devices, "issued now, because messages of these devices are in this pack"); err != nil {
-			return err
-		}
+	if err := w.certified(ctx, w.uncertified, "issued now, because messages of these devices are in this pack"); err != nil {
+		return err
 	}
 	for _, i := range w.uncertified {
 		if err := w.keepCertificates(w.fleet.Device(i)); err != nil {
