@@ -57,12 +57,14 @@ func (o *Output) Certificate(id string, der []byte) error {
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	name := id + ".pem"
 	path := filepath.Join(o.dir, "certs", name)
-	same := false
+	done := false
 	if o.there[name] {
 		there, err := os.ReadFile(path)
-		same = err == nil && bytes.Equal(there, text)
+		done = err == nil && bytes.Equal(there, text)
+	} else {
+		done = create(path, text) == nil
 	}
-	if !same {
+	if !done {
 		if err := o.replace(path, text); err != nil {
 			return fmt.Errorf("writing the certificate of item %q: %w", id, err)
 		}

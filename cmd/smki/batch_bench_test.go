@@ -231,7 +231,7 @@ func peakOf(b *testing.B, profile string) float64 {
 var stageMarks = []struct{ mark, stage string }{
 	{"runtime.gcBgMarkWorker", "garbage collection"}, {"runtime.gcAssist", "garbage collection"}, {"runtime.bgsweep", "garbage collection"}, {"runtime.bgscavenge", "garbage collection"},
 	{"CheckSignature", "ceiling: proof of possession"}, {"hsm.(*session)", "ceiling: token"}, {"policy.VerifyTBS", "ceiling: verification"},
-	{"main.readItems", "reading the input"}, {"main.readXML", "reading the input"}, {"batch.(*reader)", "reading the input"}, {"batch.normalise", "reading the input"}, {"batch.Read", "reading the input"}, {"batch.(*Output)", "writing files"},
+	{"smki.readItems", "reading the input"}, {"smki.readXML", "reading the input"}, {"batch.(*reader)", "reading the input"}, {"batch.normalise", "reading the input"}, {"batch.Read", "reading the input"}, {"batch.(*Output)", "writing files"},
 	{"LintTBS", "building, linting, reading back"}, {"(*Profile).TBS", "building, linting, reading back"}, {"policy.ParseCertificate", "building, linting, reading back"},
 	{"policy.Assemble", "building, linting, reading back"}, {"policy.ParseRequest", "building, linting, reading back"},
 	{"Tx).Commit", "database: commit"}, {"batch.(*Batch)", "database: items"}, {"ca.insertCertificates", "database: certificates"}, {"ca.insertIntents", "database: intents"},
