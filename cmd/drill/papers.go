@@ -1,10 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,7 +22,7 @@ classification stands on every page; papers with answers carry the highest label
 
 The ending of FILE says what is written: .html is one page that prints on A4, .pdf a document. --large is large print.
 
---json prints {for, format, label, out}.
+--json prints {format, label, out}.
 
 Examples:
   drill papers S01 --for player --out players.pdf
@@ -48,10 +44,8 @@ func papers(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	writers := map[string]func(*report.Paper, io.Writer) error{"html": (*report.Paper).HTML, "pdf": (*report.Paper).PDF}
-	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(c.String("out")), "."))
-	if writers[format] == nil {
-		return clikit.Usagef("drill papers: --out %q: the ending says what to write: .html or .pdf", c.String("out"))
+	if out := c.String("out"); paperFormats[strings.ToLower(filepath.Ext(out))] == nil {
+		return clikit.Usagef("drill papers: --out %q: the ending says what to write: .html or .pdf", out)
 	}
 	p, err := chosenProcedure(c)
 	if err != nil {
@@ -65,16 +59,5 @@ func papers(c *cli.Context) error {
 	if err != nil {
 		return clikit.With(clikit.Usage, err)
 	}
-	f, err := os.Create(c.String("out"))
-	if err != nil {
-		return fmt.Errorf("writing a paper: %w", err)
-	}
-	if err := errors.Join(writers[format](paper, f), f.Close()); err != nil {
-		return err
-	}
-	if clikit.WantsJSON(c) {
-		return clikit.JSON(c.App.Writer, map[string]string{"for": c.String("for"), "format": format, "label": paper.Label, "out": c.String("out")})
-	}
-	_, err = fmt.Fprintln(c.App.Writer, c.String("out"))
-	return err
+	return writeDocument(c, c.String("out"), paper)
 }

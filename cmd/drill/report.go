@@ -33,16 +33,24 @@ func reportCommand() *cli.Command {
 		Usage:     "write the after-action report of a record",
 		ArgsUsage: "DIR",
 		Description: `html is one page that prints, pdf the same to file, csv the timeline, text the closing summary. The report is made from the journal alone; check
-the record first (drill verify), because a report says what its record says.
+the record first (drill verify), because a report says what its record says. It is read with the procedure pack that the record was
+made with; --procedure reads it with another.
+
+--only guidance writes instead what the drill gives to the Recovery Key Guidance: for each factor whether it was used, missing or
+unclear, what members wrote, and a wording to start from. It carries the guidance's own label, confidential unless the pack says
+otherwise.
 
 --json prints {format, out}.
 
 Examples:
   drill report packs/monday --format html --out monday.html
+  drill report packs/monday --only guidance --format pdf --out guidance.pdf
   drill report packs/monday --format csv --out -`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "html", Usage: "html, pdf, csv or text"},
+			&cli.StringFlag{Name: "only", Usage: "one `PART`: guidance"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FILE` to write, - for the output; one that is there is replaced"},
+			procedureFlag(),
 			clikit.JSONFlag(),
 		},
 		Action: writeAReport,
@@ -55,21 +63,34 @@ func writeAReport(c *cli.Context) error {
 		return err
 	}
 	format := strings.ToLower(c.String("format"))
-	if formats[format] == nil {
-		return clikit.Usagef("drill report: unknown format %q: html, pdf, csv or text", c.String("format"))
+	write := formats[format]
+	switch only := c.String("only"); only {
+	case "":
+		if write == nil {
+			return clikit.Usagef("drill report: unknown format %q: html, pdf, csv or text", c.String("format"))
+		}
+	case "guidance":
+		if write = guidanceFormats[format]; write == nil {
+			return clikit.Usagef("drill report: --only guidance is written as html, pdf or csv, not as %q", c.String("format"))
+		}
+	default:
+		return clikit.Usagef("drill report: --only %q: the one part that stands by itself is guidance", only)
 	}
-	r, err := loadReport(args[0])
+	r, err := loadReport(c, args[0])
 	if err != nil {
 		return err
 	}
 	warnIfBent(c, args[0])
+	if other := r.OtherPack(); other != "" {
+		fmt.Fprintf(c.App.ErrWriter, "drill: %s\n", other)
+	}
 	if c.String("out") == "-" {
-		return formats[format](r, c.App.Writer)
+		return write(r, c.App.Writer)
 	}
 	if inside(args[0], c.String("out")) {
 		return clikit.Usagef("drill report: %q lies in the pack, which is sealed: name a file elsewhere", c.String("out"))
 	}
-	if err := writeReport(r, c.String("out"), format); err != nil {
+	if err := writeTo(c.String("out"), func(w io.Writer) error { return write(r, w) }); err != nil {
 		return err
 	}
 	if clikit.WantsJSON(c) {
@@ -89,10 +110,15 @@ func inside(dir, file string) bool {
 	return err == nil && strings.HasPrefix(f, d+string(filepath.Separator))
 }
 
-func loadReport(dir string) (*report.Report, error) {
-	p, err := procedure.Sample()
-	if err != nil {
-		return nil, err
+// loadReport reads a record with the procedure pack that was named, or with its
+// own.
+func loadReport(c *cli.Context, dir string) (*report.Report, error) {
+	var p *procedure.Pack
+	if c.String("procedure") != "" {
+		var err error
+		if p, err = chosenProcedure(c); err != nil {
+			return nil, err
+		}
 	}
 	return report.Load(dir, p)
 }
@@ -108,14 +134,29 @@ func warnIfBent(c *cli.Context, dirs ...string) {
 }
 
 func writeReport(r *report.Report, path, format string) error {
+	return writeTo(path, func(w io.Writer) error { return formats[format](r, w) })
+}
+
+// writeTo writes a file, replacing one that is there.
+func writeTo(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
-	if err := errors.Join(formats[format](r, f), f.Close()); err != nil {
+	if err := errors.Join(write(f), f.Close()); err != nil {
 		return fmt.Errorf("writing the report %q: %w", path, err)
 	}
 	return nil
+}
+
+// paperFormats are the documents that the ending of a file can ask for.
+var paperFormats = map[string]func(*report.Paper, io.Writer) error{".html": (*report.Paper).HTML, ".pdf": (*report.Paper).PDF}
+
+// guidanceFormats are what the input for the guidance can be written as.
+var guidanceFormats = map[string]func(*report.Report, io.Writer) error{
+	"html": func(r *report.Report, w io.Writer) error { return r.Guidance().Paper().HTML(w) },
+	"pdf":  func(r *report.Report, w io.Writer) error { return r.Guidance().Paper().PDF(w) },
+	"csv":  func(r *report.Report, w io.Writer) error { return r.Guidance().CSV(w) },
 }
 
 func compareCommand() *cli.Command {
@@ -123,11 +164,15 @@ func compareCommand() *cli.Command {
 		Name:      "compare",
 		Usage:     "two runs side by side: what the other decision cost in devices, hours and customers",
 		ArgsUsage: "DIR DIR",
-		Description: `--json prints the same as one document.
+		Description: `What differs has a star: decisions, devices by what became of them, hours, certificates, customers at risk, steps missed. Below it
+the devices that held the new keys over time, drawn with letters; --out FILE writes the same as a page (.html) or a document (.pdf).
 
-Example:
-  drill compare packs/a packs/b`,
-		Flags:  []cli.Flag{clikit.JSONFlag()},
+--json prints the same as one document.
+
+Examples:
+  drill compare packs/a packs/b
+  drill compare packs/a packs/b --out what-if.html`,
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "out", Usage: "`FILE` to write instead, .html or .pdf"}, procedureFlag(), clikit.JSONFlag()},
 		Action: compare,
 	}
 }
@@ -137,18 +182,38 @@ func compare(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := loadReport(args[0])
+	a, err := loadReport(c, args[0])
 	if err != nil {
 		return err
 	}
-	b, err := loadReport(args[1])
+	b, err := loadReport(c, args[1])
 	if err != nil {
 		return err
 	}
 	warnIfBent(c, args...)
 	both := report.Compare(a, b)
+	if out := c.String("out"); out != "" {
+		return writeDocument(c, out, both.Paper())
+	}
 	if clikit.WantsJSON(c) {
 		return clikit.JSON(c.App.Writer, both)
 	}
 	return both.Text(c.App.Writer)
+}
+
+// writeDocument writes a document in the form that its file's ending says, and
+// prints the file's name.
+func writeDocument(c *cli.Context, out string, p *report.Paper) error {
+	write := paperFormats[strings.ToLower(filepath.Ext(out))]
+	if write == nil {
+		return clikit.Usagef("drill %s: --out %q: the ending says what to write: .html or .pdf", c.Command.Name, out)
+	}
+	if err := writeTo(out, func(w io.Writer) error { return write(p, w) }); err != nil {
+		return err
+	}
+	if clikit.WantsJSON(c) {
+		return clikit.JSON(c.App.Writer, map[string]string{"format": strings.TrimPrefix(strings.ToLower(filepath.Ext(out)), "."), "label": p.Label, "out": out})
+	}
+	_, err := fmt.Fprintln(c.App.Writer, out)
+	return err
 }

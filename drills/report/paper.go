@@ -43,7 +43,9 @@ type part struct {
 	Head   []string
 	Rows   [][]string
 	Widths []float64 // of a table's columns, in parts of the page's width
+	Matrix bool      // a table of letters, one a run
 	Draw   *drawing
+	Plot   *plot
 	Card   *card
 }
 
@@ -348,3 +350,6 @@ func during(d time.Duration) string {
 
 // IsRating says whether a table is one to be filled in by hand.
 func (p part) IsRating() bool { return slices.Contains(p.Head, "P") && slices.Contains(p.Head, "U") }
+
+// IsWide says whether a table has more columns than a telephone shows.
+func (p part) IsWide() bool { return len(p.Head) > 3 }

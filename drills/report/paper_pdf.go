@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 )
 
 // PDF writes the paper as a document to file, send and print: the same parts as the
@@ -40,6 +41,8 @@ func (p *Paper) PDF(w io.Writer) error {
 			s.table(x)
 		case "drawing":
 			s.draw(x.Draw)
+		case "plot":
+			s.plot(x.Plot)
 		case "page":
 			s.AddPage()
 		case "card":
@@ -216,6 +219,46 @@ func (s *sheet) draw(d *drawing) {
 		}
 	}
 	s.SetXY(margin, top+d.High*scale+2)
+}
+
+// plot draws curves; the second is dashed, so that it is told from the first in
+// black and white.
+func (s *sheet) plot(p *plot) {
+	scale := s.width() / 180
+	s.keep(88*scale + 2)
+	top := s.GetY()
+	at := func(x, y float64) (float64, float64) { return margin + x*scale, top + y*scale }
+	label := func(x, y float64, text, align string) {
+		px, py := at(x, y)
+		s.SetFont("Helvetica", "", 8.4)
+		s.SetXY(px, py)
+		s.CellFormat(60, 4, s.latin(text), "", 0, align, false, 0, "")
+	}
+	line := func(a, b xy) {
+		x1, y1 := at(a.X+18, a.Y+4)
+		x2, y2 := at(b.X+18, b.Y+4)
+		s.Line(x1, y1, x2, y2)
+	}
+	line(xy{0, 0}, xy{0, 60})
+	line(xy{0, 60}, xy{160, 60})
+	label(16-60/scale, 3, thousands(p.Devices), "R")
+	label(16-60/scale, 62, "0", "R")
+	label(16, 65, "0:00", "L")
+	label(178-60/scale, 65, clock(time.Duration(p.Hours*float64(time.Hour))), "R")
+	for i, x := range p.Series {
+		if i == 1 {
+			s.SetDashPattern([]float64{2, 1}, 0)
+		}
+		points := p.points(x.Curve)
+		for k := 1; k < len(points); k++ {
+			line(points[k-1], points[k])
+		}
+		y := 74 + 5*float64(i)
+		line(xy{0, y - 4}, xy{12, y - 4})
+		label(32, y-2, x.Name, "L")
+		s.SetDashPattern(nil, 0)
+	}
+	s.SetXY(margin, top+88*scale)
 }
 
 // tip is an arrow's head.

@@ -94,3 +94,21 @@ func (r *Report) rehearsed() []string {
 	}
 	return done
 }
+
+// A Rehearsed is a step with how it fared.
+type Rehearsed struct {
+	Step procedure.Step
+	Fate Fate
+}
+
+// Rehearsal is how each step of the procedure fared that the scenario names or the
+// record shows, in the order of the pack.
+func (r *Report) Rehearsal() []Rehearsed {
+	var out []Rehearsed
+	for _, s := range r.Pack.Steps {
+		if fate := r.Fate(s); fate != NotOfDrill {
+			out = append(out, Rehearsed{s, fate})
+		}
+	}
+	return out
+}

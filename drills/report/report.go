@@ -36,6 +36,7 @@ type Report struct {
 	Missed    []Told[journal.Missed]
 	Skipped   []Told[journal.Skip]
 	Openings  []Told[Opening]
+	Curves    []Curve // devices that held the new keys, by what was replaced
 	Timeline  []Event
 	Pack      *procedure.Pack
 }
@@ -164,6 +165,10 @@ func (r *Report) take(e journal.Entry) error {
 			err = r.takeFigures()
 		}
 		text = fmt.Sprintf("drill %s, finding: %s", r.Outcome.Outcome, r.Outcome.Finding)
+	case journal.KindShard:
+		if err = r.takeShard(e); err == nil {
+			text, err = otherText(e)
+		}
 	default:
 		text, err = otherText(e)
 	}

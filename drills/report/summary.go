@@ -254,6 +254,19 @@ func (r *Report) told() string {
 
 // forTheCommittee lists what the drill leaves open, numbered.
 func (r *Report) forTheCommittee() string {
+	open := r.Open()
+	if len(open) == 0 {
+		return "nothing was left open"
+	}
+	for i := range open {
+		open[i] = fmt.Sprintf("%d %s", i+1, open[i])
+	}
+	return strings.Join(open, "  ")
+}
+
+// Open is what the drill leaves open, as questions to the committee: the issues of
+// an improvement plan.
+func (r *Report) Open() []string {
 	f := &r.Figures
 	var open []string
 	switch n := f.trusting(); {
@@ -289,13 +302,7 @@ func (r *Report) forTheCommittee() string {
 	for _, s := range f.RefusedSteps {
 		open = append(open, "the rules refused a step: "+s)
 	}
-	if len(open) == 0 {
-		return "nothing was left open"
-	}
-	for i := range open {
-		open[i] = fmt.Sprintf("%d %s", i+1, open[i])
-	}
-	return strings.Join(open, "  ")
+	return open
 }
 
 // notRehearsed says how much of the procedure the drill does not touch, and which
