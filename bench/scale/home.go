@@ -18,7 +18,8 @@ import (
 
 // A home is the CA that is measured.
 type home struct {
-	dir, smki string
+	dir, smki  string
+	issuingDCA string // serial number of its certificate
 
 	// What of home.json is needed here.
 	Environment string `json:"environment"`

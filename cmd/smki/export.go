@@ -3,11 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,17 +34,25 @@ func exportCommand() *cli.Command {
   crls.hex        every CRL and ARL, oldest first
   intents.hex     the to-be-signed bytes of everything a CA key was ever to sign, ceremonies' included
   ca/NAME.pem     certificates of the authorities
+  SHA256SUMS      digests of all these; sha256sum -c checks them
 
 Each certificate and CRL begins with (after its outer SEQUENCE) one of the lines of intents.hex. The files are of one moment only if
 nothing is issued meanwhile. Needs no token. Files that are there already are replaced.
 
---json prints {out, certificates, own, iki, crls, intents, authorities}.
+--sign-key FILE (PEM, Ed25519 or ECDSA, made for this purpose: openssl genpkey -algorithm ed25519) also signs SHA256SUMS, in SHA256SUMS.sig,
+and records its digest in the audit log.
 
-Example:
-  smki export --home ca --out audit-2026-11`,
+--json prints {out, certificates, own, iki, crls, intents, authorities}, and {sha256, record} of SHA256SUMS if it is signed.
+
+Examples:
+  smki export --home ca --out audit-2026-11
+  smki export --home ca --out audit-2026-11 --sign-key export.pem
+  openssl pkeyutl -verify -rawin -pubin -inkey export.pub.pem -sigfile audit-2026-11/SHA256SUMS.sig -in audit-2026-11/SHA256SUMS`,
 		Flags: []cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "out", Usage: "folder to write to (`DIR`)", Required: true},
+			&cli.StringFlag{Name: "sign-key", Usage: "`FILE` with the key that signs the digests"},
+			byFlag(),
 			clikit.JSONFlag(),
 		},
 		Action: runExport,
@@ -56,7 +69,11 @@ type exported struct {
 	Intents      int    `json:"intents"`
 	Authorities  int    `json:"authorities"`
 
-	seen map[string]int // certificates of each authority so far
+	SHA256 string `json:"sha256,omitempty"` // of SHA256SUMS, if it is signed
+	Record int64  `json:"record,omitempty"` // of the audit log
+
+	seen map[string]int    // certificates of each authority so far
+	sums map[string]string // SHA-256 of each file, in hex
 }
 
 func runExport(c *cli.Context) error {
@@ -64,15 +81,29 @@ func runExport(c *cli.Context) error {
 		return err
 	}
 	return at(c, false, func(d *desk) error {
+		var signer *exportSigner
+		if key := c.String("sign-key"); key != "" {
+			var err error
+			if signer, err = d.exportSigner("export", key); err != nil {
+				return err
+			}
+		}
 		done, err := d.export(c.Context, c.String("out"))
+		if err == nil {
+			err = d.exportSums(c.Context, &done, signer, who(c))
+		}
 		if err != nil {
 			return err
 		}
 		if clikit.WantsJSON(c) {
 			return clikit.JSON(c.App.Writer, done)
 		}
-		_, err = fmt.Fprintf(c.App.Writer, "%d certificates, %d of the CA's own parties, %d IKI, %d lists, %d intents, %d authorities in %s\n",
-			done.Certificates, done.Own, done.IKI, done.CRLs, done.Intents, done.Authorities, done.Out)
+		signed := ""
+		if done.SHA256 != "" {
+			signed = fmt.Sprintf(", signed in SHA256SUMS.sig, record %d of the audit log", done.Record)
+		}
+		_, err = fmt.Fprintf(c.App.Writer, "%d certificates, %d of the CA's own parties, %d IKI, %d lists, %d intents, %d authorities in %s%s\n",
+			done.Certificates, done.Own, done.IKI, done.CRLs, done.Intents, done.Authorities, done.Out, signed)
 		return err
 	})
 }
@@ -81,7 +112,7 @@ func runExport(c *cli.Context) error {
 // issued meanwhile can add an intent without its certificate, never a certificate
 // without its intent.
 func (d *desk) export(ctx context.Context, out string) (exported, error) {
-	done := exported{Out: out}
+	done := exported{Out: out, sums: map[string]string{}}
 	if err := os.MkdirAll(filepath.Join(out, "ca"), 0o755); err != nil {
 		return done, fmt.Errorf("exporting: %w", err)
 	}
@@ -94,8 +125,8 @@ func (d *desk) export(ctx context.Context, out string) (exported, error) {
 }
 
 func (d *desk) exportCertificates(ctx context.Context, done *exported) error {
-	return toFile(done.Out, "certs-own.hex", func(own io.Writer) error {
-		return toFile(done.Out, "certs.hex", func(asked io.Writer) error {
+	return done.file("certs-own.hex", func(own io.Writer) error {
+		return done.file("certs.hex", func(asked io.Writer) error {
 			for c, err := range d.issuer.List(ctx, ca.Filter{}) {
 				if err != nil {
 					return err
@@ -148,11 +179,14 @@ func writeAuthority(done *exported, name string, der []byte) error {
 	if n := done.seen[name]; n > 1 {
 		name = fmt.Sprintf("%s-%d", name, n)
 	}
-	return os.WriteFile(filepath.Join(done.Out, "ca", name+".pem"), certificatePEM(der), 0o644)
+	text := certificatePEM(der)
+	digest := sha256.Sum256(text)
+	done.sums["ca/"+name+".pem"] = hex.EncodeToString(digest[:])
+	return os.WriteFile(filepath.Join(done.Out, "ca", name+".pem"), text, 0o644)
 }
 
 func (d *desk) exportIKI(ctx context.Context, done *exported) error {
-	return toFile(done.Out, "certs-iki.hex", func(w io.Writer) error {
+	return done.file("certs-iki.hex", func(w io.Writer) error {
 		for c, err := range iki.List(ctx, d.store) {
 			if err != nil {
 				return err
@@ -177,7 +211,7 @@ func (d *desk) exportIKI(ctx context.Context, done *exported) error {
 }
 
 func (d *desk) exportLists(ctx context.Context, done *exported) error {
-	return toFile(done.Out, "crls.hex", func(w io.Writer) error {
+	return done.file("crls.hex", func(w io.Writer) error {
 		var record *revocation.CRLRecord
 		var err error
 		for record, err = range d.register.CRLs(ctx) {
@@ -194,7 +228,7 @@ func (d *desk) exportLists(ctx context.Context, done *exported) error {
 }
 
 func (d *desk) exportIntents(ctx context.Context, done *exported) error {
-	return toFile(done.Out, "intents.hex", func(w io.Writer) error {
+	return done.file("intents.hex", func(w io.Writer) error {
 		for in, err := range d.issuer.Intents(ctx) {
 			if err != nil {
 				return err
@@ -206,6 +240,39 @@ func (d *desk) exportIntents(ctx context.Context, done *exported) error {
 		}
 		return nil
 	})
+}
+
+// file writes one of the files, and notes its digest.
+func (e *exported) file(name string, f func(io.Writer) error) error {
+	digest := sha256.New()
+	err := toFile(e.Out, name, func(w io.Writer) error { return f(io.MultiWriter(w, digest)) })
+	e.sums[name] = hex.EncodeToString(digest.Sum(nil))
+	return err
+}
+
+// exportSums writes the digests of all files, last of all, and signs them if a key is
+// given. A signature of an export before does not stay beside them.
+func (d *desk) exportSums(ctx context.Context, done *exported, signer *exportSigner, by string) error {
+	const name = "SHA256SUMS"
+	var statement []byte
+	for _, file := range slices.Sorted(maps.Keys(done.sums)) {
+		statement = fmt.Appendf(statement, "%s  %s\n", done.sums[file], file)
+	}
+	path := filepath.Join(done.Out, name)
+	if err := os.Remove(path + ".sig"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("exporting: %w", err)
+	}
+	if err := writeWhole(path, statement, 0o644); err != nil || signer == nil {
+		return err
+	}
+	digest := sha256.Sum256(statement)
+	sum := hex.EncodeToString(digest[:])
+	signature, record, err := signer.signStatement(ctx, d, filepath.Base(done.Out)+"/"+name, sum, statement, done.Certificates+done.Own, by)
+	if err != nil {
+		return err
+	}
+	done.SHA256, done.Record = sum, record
+	return writeWhole(path+".sig", signature, 0o644)
 }
 
 // toFile writes a file through f, so that it is there whole or not at all.

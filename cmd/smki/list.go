@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -138,11 +140,12 @@ func sinceFlag(c *cli.Context) time.Time {
 // A listing prints certificates as they come: a table needs them all, JSON and
 // lines do not, so that a million certificates take no memory there.
 type listing struct {
-	w     io.Writer
-	json  bool
-	table table.Writer // on a terminal
-	limit int
-	n     int
+	w      io.Writer
+	buffer *bufio.Writer // under w, flushed at the end; nil: none
+	json   bool
+	table  table.Writer // on a terminal
+	limit  int
+	n      int
 }
 
 func newListing(c *cli.Context) *listing {
@@ -151,6 +154,11 @@ func newListing(c *cli.Context) *listing {
 		l.table = table.NewWriter()
 		l.table.SetStyle(table.StyleLight)
 		l.table.AppendHeader(table.Row{"serial", "status", "profile", "issuer", "entity", "role", "usage", "from", "to"})
+	}
+	if l.table == nil {
+		// One write a certificate would be most of what a long listing costs.
+		l.buffer = bufio.NewWriterSize(l.w, 1<<16)
+		l.w = l.buffer
 	}
 	return l
 }
@@ -209,6 +217,9 @@ func (l *listing) end() error {
 		_, err = fmt.Fprintln(l.w, "\n]")
 	case l.table != nil:
 		_, err = fmt.Fprintf(l.w, "%s\n%d certificates\n", l.table.Render(), l.n)
+	}
+	if l.buffer != nil {
+		err = errors.Join(err, l.buffer.Flush())
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"smki.example/ca"
+	"smki.example/ca/ra"
 	"smki.example/ca/scope"
 	"smki.example/cmd/clikit"
 	"smki.example/policy"
@@ -32,20 +35,23 @@ authorise. Then the records of the audit log that tell of it (--no-log leaves th
 In constant memory, whatever the size of the ledger; needs no token. What a thief has signed is in no ledger, and which devices hold a
 certificate is known to the parties, not to the CA.
 
+With --out FILE the report goes to a file, and with --sign-key FILE (see: smki search --help) it is signed: FILE.sha256, FILE.sha256.sig.
+
 --json prints {certificates [{serial, why, status, revoked, profile, issuer, entity, party, requester, role, usage, not_before, not_after,
 recorded_at, exposed, late, cells}], summary}.
 
 Examples:
   smki scope --home ca --key 0F3A… --since 2026-11-20T08:00:00Z
   smki scope --home ca --key $(openssl pkey -pubin -in stolen.pem -outform DER | sha256sum | cut -c-64) --since 2026-11-20 --json`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "key", Usage: "hash of the key, or serial number of a certificate with it (`SPKI|SERIAL`)", Required: true},
 			&cli.StringFlag{Name: "since", Usage: "`TIME` of the compromise, RFC 3339, or a date", Required: true},
 			&cli.BoolFlag{Name: "all", Usage: "list what an authority issued before that time too"},
 			&cli.BoolFlag{Name: "no-log", Usage: "leave the audit log out"},
+			byFlag(),
 			clikit.JSONFlag(),
-		},
+		}, signFlags()...),
 		Action: runScope,
 	}
 }
@@ -53,6 +59,9 @@ Examples:
 func runScope(c *cli.Context) error {
 	if _, err := clikit.Arguments(c); err != nil {
 		return err
+	}
+	if c.String("sign-key") != "" && c.String("out") == "" {
+		return clikit.Usagef("smki scope: --sign-key needs --out: a file is what is signed")
 	}
 	since, err := parseTime(c.String("since"))
 	if err != nil {
@@ -71,7 +80,11 @@ func runScope(c *cli.Context) error {
 			}
 			key = cert.Key
 		}
-		cfg := scope.Config{Issuer: d.issuer, Register: d.register, Owner: d.owner}
+		owner, err := d.owners(c.Context)
+		if err != nil {
+			return err
+		}
+		cfg := scope.Config{Issuer: d.issuer, Register: d.register, Owner: owner}
 		for _, a := range d.home.Authorities {
 			cert, err := d.home.authorityCertificate(a)
 			if err != nil {
@@ -83,15 +96,27 @@ func runScope(c *cli.Context) error {
 			}
 			cfg.Authorities = append(cfg.Authorities, scope.Authority{ID: string(a.label()), Key: hash})
 		}
-		out := &scopeWriter{w: c.App.Writer, json: clikit.WantsJSON(c)}
-		summary, err := scope.Look(c.Context, cfg, scope.Question{Key: key, Since: since, All: c.Bool("all"), Log: !c.Bool("no-log")}, out.add)
-		if errors.Is(err, ca.ErrNotFound) && out.n == 0 {
-			return fmt.Errorf("no certificate of this CA carries key %s; look with: smki list --home %s", key, d.home.dir)
+		report := func(w io.Writer) (int, error) {
+			buffered := bufio.NewWriterSize(w, 1<<16)
+			out := &scopeWriter{w: buffered, json: clikit.WantsJSON(c)}
+			summary, err := scope.Look(c.Context, cfg, scope.Question{Key: key, Since: since, All: c.Bool("all"), Log: !c.Bool("no-log")}, out.add)
+			if errors.Is(err, ca.ErrNotFound) && out.n == 0 {
+				return 0, fmt.Errorf("no certificate of this CA carries key %s; look with: smki list --home %s", key, d.home.dir)
+			}
+			if err == nil {
+				err = out.end(summary)
+			}
+			return out.n, errors.Join(err, buffered.Flush())
 		}
+		if c.String("out") == "" {
+			_, err := report(c.App.Writer)
+			return err
+		}
+		result, err := d.signedFile(c, "scope", report)
 		if err != nil {
 			return err
 		}
-		return out.end(summary)
+		return result.print(c)
 	})
 }
 
@@ -105,13 +130,36 @@ func parseTime(s string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q: want a time as 2026-11-20T08:00:00Z, or a date as 2026-11-20", s)
 }
 
-// owner names the party that an identifier belongs to, as the register has it.
-func (d *desk) owner(ctx context.Context, id policy.EntityID) (string, error) {
-	ids, err := d.registry.Owner(ctx, id)
-	if errors.Is(err, ca.ErrNotFound) {
-		return "", nil
+// owners reads which identifiers belong to whom, as the register has it now, and
+// returns who names the party of one. Ranges that are not released never overlap.
+func (d *desk) owners(ctx context.Context) (func(context.Context, policy.EntityID) (string, error), error) {
+	parties, err := d.registry.Parties(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return string(ids.Party), err
+	var ranges []ra.Identifiers
+	for _, p := range parties {
+		ids, err := d.registry.Identifiers(ctx, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if id.ReleasedAt.IsZero() {
+				ranges = append(ranges, id)
+			}
+		}
+	}
+	slices.SortFunc(ranges, func(a, b ra.Identifiers) int { return bytes.Compare(a.Range.First[:], b.Range.First[:]) })
+	return func(_ context.Context, id policy.EntityID) (string, error) {
+		at, exact := slices.BinarySearchFunc(ranges, id, func(g ra.Identifiers, id policy.EntityID) int { return bytes.Compare(g.Range.First[:], id[:]) })
+		if !exact {
+			at--
+		}
+		if at >= 0 && ranges[at].Range.Contains(id) {
+			return string(ranges[at].Party), nil
+		}
+		return "", nil
+	}, nil
 }
 
 // A scopeWriter prints certificates as they come and the counts at the end.

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -38,7 +37,7 @@ Examples:
   smki search --home ca --spki 0f3a… --json
   smki search --home ca --party supplier-a --status I --since 2026-11-01 --until 2026-12-01 --out november.csv --sign-key export.pem
   openssl pkeyutl -verify -rawin -pubin -inkey export.pub.pem -sigfile november.csv.sha256.sig -in november.csv.sha256`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "type", Usage: "profile (`NAME`): device, organisation, or that of an authority"},
 			&cli.StringFlag{Name: "issuer", Usage: "authority (`NAME`), with or without generation"},
@@ -50,11 +49,9 @@ Examples:
 			&cli.StringFlag{Name: "since", Usage: "recorded at `TIME` or later; RFC 3339, or a date"},
 			&cli.StringFlag{Name: "until", Usage: "recorded before `TIME`"},
 			&cli.StringFlag{Name: "format", Value: "csv", Usage: "csv or json (`FORM`)"},
-			&cli.StringFlag{Name: "out", Usage: "`FILE` for the result; it is replaced"},
-			&cli.StringFlag{Name: "sign-key", Usage: "with --out: `FILE` with the key that signs its digest"},
 			byFlag(),
 			clikit.JSONFlag(),
-		},
+		}, signFlags()...),
 		Action: runSearch,
 	}
 }
@@ -75,8 +72,7 @@ func runSearch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	key := c.String("sign-key")
-	if key != "" && c.String("out") == "" {
+	if c.String("sign-key") != "" && c.String("out") == "" {
 		return clikit.Usagef("smki search: --sign-key needs --out: a file is what is signed")
 	}
 	return at(c, false, func(d *desk) error {
@@ -87,7 +83,11 @@ func runSearch(c *cli.Context) error {
 			_, err := s.write(c.Context, d, c.App.Writer)
 			return err
 		}
-		return s.toFile(c, d, key)
+		result, err := d.signedFile(c, "search", func(w io.Writer) (int, error) { return s.write(c.Context, d, w) })
+		if err != nil {
+			return err
+		}
+		return result.print(c)
 	})
 }
 
@@ -229,37 +229,6 @@ func commonFilter(c *cli.Context, command, more string) (ca.Filter, error) {
 		f.Role = &role
 	}
 	return f, nil
-}
-
-// toFile writes the result to a file, and signs its digest if a key is given.
-func (s *search) toFile(c *cli.Context, d *desk, keyFile string) error {
-	path := c.String("out")
-	var signer *exportSigner
-	if keyFile != "" {
-		var err error
-		if signer, err = d.exportSigner(keyFile); err != nil {
-			return err
-		}
-	}
-	n := 0
-	err := toFile(filepath.Dir(path), filepath.Base(path), func(w io.Writer) (err error) {
-		if signer != nil {
-			w = io.MultiWriter(w, signer.digest)
-		}
-		n, err = s.write(c.Context, d, w)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	result := &searched{Out: path, Certificates: n}
-	if signer != nil {
-		if result.SHA256, result.Record, err = signer.sign(c.Context, d, path, n, who(c)); err != nil {
-			// Unsigned, and so not what was asked for.
-			return cleanUp(err, path)
-		}
-	}
-	return result.print(c)
 }
 
 func cleanUp(err error, path string) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"io"
 	"path/filepath"
 
 	"github.com/urfave/cli/v2"
@@ -29,10 +30,10 @@ type exportSigner struct {
 
 // exportSigner reads the key, and refuses the one of the audit log: a head of the
 // log and an export must never be mistaken for each other.
-func (d *desk) exportSigner(path string) (*exportSigner, error) {
+func (d *desk) exportSigner(command, path string) (*exportSigner, error) {
 	key, err := readKey(path)
 	if err != nil {
-		return nil, clikit.Usagef("smki search: --sign-key: %v", err)
+		return nil, clikit.Usagef("smki %s: --sign-key: %v", command, err)
 	}
 	log, err := d.home.logKey()
 	if err != nil {
@@ -50,23 +51,68 @@ func (s *exportSigner) sign(ctx context.Context, d *desk, path string, n int, by
 	digest := [sha256.Size]byte(s.digest.Sum(nil))
 	sum = hex.EncodeToString(digest[:])
 	statement := repository.Statement(filepath.Base(path), digest)
-	signature, err := repository.Sign(s.key, statement)
+	signature, record, err := s.signStatement(ctx, d, filepath.Base(path), sum, statement, n, by)
 	if err != nil {
-		return sum, 0, fmt.Errorf("signing the export: %w", err)
-	}
-	err = d.store.Write(ctx, func(tx store.Tx) error {
-		r, err := audit.Append(ctx, tx, audit.Event{Kind: kindExport, At: d.issuer.Now(), By: by,
-			Body: map[string]any{"name": filepath.Base(path), "sha256": sum, "certificates": n}})
-		record = r.Seq
-		return err
-	})
-	if err != nil {
-		return sum, 0, fmt.Errorf("recording the export: %w", err)
+		return sum, record, err
 	}
 	if err := writeWhole(path+".sha256", statement, 0o644); err != nil {
 		return sum, record, err
 	}
 	return sum, record, writeWhole(path+".sha256.sig", signature, 0o644)
+}
+
+// signStatement signs lines as sha256sum writes them, and has the audit log say so.
+func (s *exportSigner) signStatement(ctx context.Context, d *desk, name, sum string, statement []byte, n int, by string) (signature []byte, record int64, err error) {
+	if signature, err = repository.Sign(s.key, statement); err != nil {
+		return nil, 0, fmt.Errorf("signing the export: %w", err)
+	}
+	err = d.store.Write(ctx, func(tx store.Tx) error {
+		r, err := audit.Append(ctx, tx, audit.Event{Kind: kindExport, At: d.issuer.Now(), By: by,
+			Body: map[string]any{"name": name, "sha256": sum, "certificates": n}})
+		record = r.Seq
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("recording the export: %w", err)
+	}
+	return signature, record, nil
+}
+
+// signedFile writes a file through f, which returns how many certificates are in it,
+// and signs its digest if a key is given. A file that could not be signed is removed:
+// it is not what was asked for.
+func (d *desk) signedFile(c *cli.Context, command string, f func(io.Writer) (int, error)) (*searched, error) {
+	path := c.String("out")
+	var signer *exportSigner
+	if keyFile := c.String("sign-key"); keyFile != "" {
+		var err error
+		if signer, err = d.exportSigner(command, keyFile); err != nil {
+			return nil, err
+		}
+	}
+	result := &searched{Out: path}
+	err := toFile(filepath.Dir(path), filepath.Base(path), func(w io.Writer) (err error) {
+		if signer != nil {
+			w = io.MultiWriter(w, signer.digest)
+		}
+		result.Certificates, err = f(w)
+		return err
+	})
+	if err != nil || signer == nil {
+		return result, err
+	}
+	if result.SHA256, result.Record, err = signer.sign(c.Context, d, path, result.Certificates, who(c)); err != nil {
+		return nil, cleanUp(err, path)
+	}
+	return result, nil
+}
+
+// signFlags are those of commands whose result can be a signed file.
+func signFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "out", Usage: "`FILE` for the result; it is replaced"},
+		&cli.StringFlag{Name: "sign-key", Usage: "with --out: `FILE` with the key that signs its digest"},
+	}
 }
 
 // searched is the result of a search that went to a file.
