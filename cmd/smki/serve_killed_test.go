@@ -89,6 +89,7 @@ func TestServeKilled(t *testing.T) {
 			}
 			code, _, errs = smki(t, "revoke", "--home", home, "--serial", system.serial.String(), "--reason", "superseded", "--no-publish")
 			require.Equal(t, clikit.Done, code, errs)
+			begun := time.Now()
 			require.Eventually(t, func() bool {
 				status, _ := fetch(t, living.public+"/readyz")
 				answer, err := http.Get(living.public + "/crls/iki.crl")
@@ -96,6 +97,7 @@ func TestServeKilled(t *testing.T) {
 				answer.Body.Close()
 				return status == http.StatusOK && answer.Header.Get("Smki-Crl-Number") == "2"
 			}, 2*time.Minute, 4*waitStep, "the list is published by the one that lives")
+			require.Less(t, time.Since(begun), 25*time.Second, "no lease is waited for, and nobody has to be elected")
 			require.Equal(t, clikit.Done, living.stop())
 			code, out, errs := smki(t, "audit", "verify", "--home", home)
 			require.Equal(t, clikit.Done, code, "%s%s", out, errs)

@@ -32,9 +32,15 @@ type authority struct {
 // managers, on the command line.
 func newAuthority(t *testing.T) (string, *authority) {
 	t.Helper()
+	return newAuthorityAt(t)
+}
+
+// newAuthorityAt is newAuthority with more arguments of init.
+func newAuthorityAt(t *testing.T, more ...string) (string, *authority) {
+	t.Helper()
 	needSoftHSM(t)
 	home := filepath.Join(t.TempDir(), "ca")
-	code, _, errs := smki(t, "init", "--home", home, "--environment", "exercise-register")
+	code, _, errs := smki(t, append([]string{"init", "--home", home, "--environment", "exercise-register"}, more...)...)
 	require.Equal(t, clikit.Done, code, errs)
 	a := &authority{}
 	var listed []founder
