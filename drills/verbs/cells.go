@@ -20,6 +20,7 @@ var cellOrder = [...]gbcs.TrustAnchorCell{
 	fleet.CellOperatorSigning, fleet.CellOperatorAgreement,
 	cellBrokerSigning, fleet.CellBrokerAgreement,
 	fleet.CellTransitionalCoS, cellWANProvider,
+	fleet.CellLoadSigning, fleet.CellLoadAgreement,
 }
 
 // cellsOf are the cells of a role. Those that a device has all go in one command,

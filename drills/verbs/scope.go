@@ -60,6 +60,7 @@ func (w *World) settle() {
 // deviceRoles are the roles that have cells on devices.
 var deviceRoles = []policy.RemotePartyRole{
 	policy.RoleRecovery, policy.RoleSupplier, policy.RoleNetworkOperator, policy.RoleAccessControlBroker, policy.RoleTransitionalCoS, policy.RoleWANProvider,
+	policy.RoleLoadController,
 }
 
 func (w *World) readHomes() {
