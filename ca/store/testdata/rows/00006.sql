@@ -1,0 +1,1 @@
+INSERT INTO write_probe (id, at) VALUES (1, 8);
