@@ -176,7 +176,22 @@ func (c *checker) action(n *node) *Action {
 			a.Params = append(a.Params, Arg{Name: p.Name, Value: Value{Kind: p.Kind, Text: p.Default}})
 		}
 	}
+	if c.v.Agree != nil {
+		if err := c.v.Agree(*a, c.roleOf); err != nil {
+			c.errs.add(first.key.pos, "%v", err)
+		}
+	}
 	return a
+}
+
+// roleOf is the role of a party that the scenario names, or "".
+func (c *checker) roleOf(id string) string {
+	for _, p := range c.s.Parties {
+		if p.ID == id {
+			return p.Role
+		}
+	}
+	return ""
 }
 
 // arg reads a parameter: a text, or the option chosen in a decision.

@@ -23,6 +23,11 @@ type Vocabulary struct {
 	Implied    []string // parties of every drill, which no scenario declares: "acb"
 	Steps      []Step   // of the procedure pack
 	Factors    []Factor // of the guidance
+
+	// Agree looks at an action as a whole, when each of its words is known: whether
+	// they go together. Role gives the role of a party that the scenario names, and
+	// "" for any other word. Nil: whatever is known will do.
+	Agree func(a Action, role func(party string) string) error
 }
 
 // Verb is a word that acts on the world: `do: {replace: supplier, by: method 1}`

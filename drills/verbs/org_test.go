@@ -12,6 +12,8 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/procedure"
+	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
 )
 
@@ -420,4 +422,38 @@ func TestHubs(t *testing.T) {
 	require.NoError(t, s.act(s.now, "revoke", "intruder certificates", "reason", "keyCompromise"))
 	require.Empty(t, s.closing())
 	require.NoError(t, s.WritePack())
+}
+
+// Words that do not go together are found when the scenario is read.
+func TestAgree(t *testing.T) {
+	t.Parallel()
+	p, err := procedure.Sample()
+	require.NoError(t, err)
+	for does, want := range map[string]string{
+		"{replace: acb, by: method 2}":                                           "in the place of a supplier's or network operator's",
+		"{replace: network, by: method 1, to: supplier}":                         "another role",
+		"{replace: supplier, by: method 2, to: second}":                          `take "to" out`,
+		"{replace: supplier}":                                                    `needs "by"`,
+		"{replace: supplier, by: contingency key}":                               "does not replace the keys of supplier",
+		"{replace: recovery, by: method 1}":                                      "by itself or by the contingency key",
+		"{replace: root, by: method 1}":                                          "has no methods",
+		`{replace: supplier, by: method 1, takes effect: "9:00", cancel: true}`:  "no time of its own",
+		"{hand over: transcos}":                                                  "gives devices back",
+		"{change supplier: supplier, to: supplier}":                              "already",
+		"{change supplier: network, to: supplier}":                               "from one supplier to another",
+		"{replace: nobody, by: method 1}":                                        "unknown whose",
+		"{replace: supplier, by: method 3, to: second, among: north, keys: new}": "",
+		"{replace: wan provider, by: method 1, takes effect: \"9:00\"}":          "",
+		"{replace: recovery, by: recovery key}":                                  "",
+	} {
+		text := strings.Replace(market, "timeline: [", "timeline: [{at: 0:00, do: "+does+"}, ", 1)
+		_, err := scenario.Parse("plot.yaml", []byte(text), verbs.Vocabulary(p))
+		if want == "" {
+			require.NoError(t, err, does)
+		} else {
+			require.ErrorContains(t, err, want, does)
+		}
+	}
+	_, err = scenario.Parse("plot.yaml", []byte(strings.Replace(market, "  second:", "  acb:", 1)), verbs.Vocabulary(p))
+	require.ErrorContains(t, err, `"acb" is a party of every drill`)
 }

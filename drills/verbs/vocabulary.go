@@ -26,6 +26,7 @@ func Vocabulary(p *procedure.Pack) scenario.Vocabulary {
 		Categories: []string{"large supplier", "small supplier", "electricity network", "gas network", "other"},
 		Roles:      []string{"supplier", "networkOperator"},
 		Implied:    implied,
+		Agree:      agree,
 	}
 	for _, b := range p.Bodies {
 		body := scenario.Body{ID: b.ID, Name: b.Name, Quorum: b.Quorum, Majority: b.Majority, Casting: b.Casting(), Source: b.Source, Verified: b.Verified}

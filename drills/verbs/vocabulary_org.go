@@ -88,7 +88,7 @@ func orgVerbs() []scenario.Verb {
 			Says:   "has the CA issue new certificates for a party and begins to put them on every device whose cells hold the party's: method 1 by the party's own key, method 3 by the Recovery key; method 2 puts the Access Control Broker's certificates there by the Recovery key (suppliers and network operators). Devices that hold another party's certificate are left alone.",
 			Object: scenario.Param{Name: "whose", Kind: scenario.Phrase, Values: []string{"{party}"}, Says: "the party whose keys it is about"},
 			Params: []scenario.Param{
-				{Name: paramBy, Kind: scenario.Choice, Values: []string{method1, method2, method3}, Says: "the method of the Recovery Procedure"},
+				{Name: paramBy, Kind: scenario.Choice, Values: []string{method1, method2, method3}, Required: true, Says: "the method of the Recovery Procedure"},
 				{Name: paramAmong, Kind: scenario.Choice, Values: amongWords(), Says: "which of the devices, all if it is absent: those whose cell holds neither the party's key nor the broker's (taken), or one region"},
 				{Name: paramTo, Kind: scenario.PartyID, Says: "whose certificates go in, if not the party's own new ones: a Supplier of Last Resort"},
 				{Name: paramKeys, Kind: scenario.Choice, Values: []string{keysStanding, keysFresh, keysPresent}, Says: "which certificates go in. If it is absent, as made: those that an earlier step of this drill had made, or new ones if none did; new: ones that are made now; present: those that the party has, because only its cells were lost and not its keys"},
