@@ -1,7 +1,6 @@
 package backup
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"time"
+
+	"smki.example/ca"
 )
 
 // Names in a backup. The manifest comes first, the database next.
@@ -79,9 +80,7 @@ func readManifest(r io.Reader) (*Manifest, error) {
 		return nil, fmt.Errorf("reading the manifest: it is longer than %d octets", maxManifest)
 	}
 	var m Manifest
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := ca.ReadStrict(b, &m); err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
 	if m.Version != version {

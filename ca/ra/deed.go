@@ -83,9 +83,7 @@ var deeds = map[Act]func([]byte) (Deed, error){
 
 func decode[D Deed](b []byte) (Deed, error) {
 	var d D
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&d)
+	err := ca.ReadStrict(b, &d)
 	return d, err
 }
 
@@ -155,9 +153,7 @@ func (r *Registry) bind(ctx context.Context, tx store.Tx, d Deed) (*bound, error
 // readDeed reads the deed out of the bytes of an approval.
 func readDeed(b []byte) (Deed, error) {
 	var v binding
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&v); err != nil {
+	if err := ca.ReadStrict(b, &v); err != nil {
 		return nil, fmt.Errorf("reading what was approved: %w", err)
 	}
 	read, ok := deeds[v.Act]

@@ -31,7 +31,7 @@ func (d EnrolParty) Subject() string { return "party/" + string(d.Party) }
 
 // Words say what will be done.
 func (d EnrolParty) Words() string {
-	return fmt.Sprintf("Enrol %s. Papers: %q.", d.will().words(), d.Application)
+	return fmt.Sprintf("Enrol %s\nPapers: %q", d.will().words(), d.Application)
 }
 
 func (d EnrolParty) will() Party {
@@ -87,7 +87,7 @@ func (d ChangeParty) Subject() string { return "party/" + string(d.Party) }
 
 // Words say what will be done.
 func (d ChangeParty) Words() string {
-	return fmt.Sprintf("Change the entry of %q to: %s. Papers: %q.", d.Party, EnrolParty(d).will().words(), d.Application)
+	return fmt.Sprintf("Change the entry of %q to: %s\nPapers: %q", d.Party, EnrolParty(d).will().words(), d.Application)
 }
 
 func (d ChangeParty) complete(ctx context.Context, tx store.Tx, _ *Registry) (Deed, facts, error) {

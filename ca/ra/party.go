@@ -102,7 +102,11 @@ func (p Party) words() string {
 	case s.Organisation:
 		subscribes = "for Organisation Certificates"
 	}
-	return fmt.Sprintf("party %q, %q, category %s, Remote Party Roles [%s], Authorised Subscriber %s", p.ID, p.Name, p.Category, strings.Join(roles, ", "), subscribes)
+	held := "none"
+	if len(roles) > 0 {
+		held = strings.Join(roles, ", ")
+	}
+	return fmt.Sprintf("party %q, named %q.\nCategory: %s\nRemote Party Roles: %s\nAuthorised Subscriber %s", p.ID, p.Name, p.Category, held, subscribes)
 }
 
 // A Range is EUI-64 identifiers from First to Last, both included.

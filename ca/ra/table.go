@@ -1,16 +1,14 @@
 package ra
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"time"
 
+	"smki.example/ca"
 	"smki.example/policy"
 )
 
@@ -228,14 +226,9 @@ func DefaultTable() *Table {
 // cell that asks for a second person where nobody could be one is an error that says
 // where. Whether an act needs two persons at all is the table's to say.
 func ParseTable(file string, b []byte) (*Table, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
 	var t Table
-	if err := d.Decode(&t); err != nil {
+	if err := ca.ReadStrict(b, &t); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading %s: something follows the table", file)
 	}
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)

@@ -9,13 +9,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"smki.example/ca"
 	"smki.example/cmd/clikit"
 	"smki.example/hsm"
 	"smki.example/policy"
@@ -114,12 +114,7 @@ func openHome(dir string) (*home, error) {
 		return nil, fmt.Errorf("opening home %q: %w", dir, err)
 	}
 	h := &home{dir: dir}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(h)
-	if err == nil && decoder.Decode(new(any)) != io.EOF {
-		err = errors.New("something follows the object")
-	}
+	err = ca.ReadStrict(b, h)
 	if err == nil && h.Version != homeVersion {
 		err = fmt.Errorf("version is %d and this program knows %d", h.Version, homeVersion)
 	}

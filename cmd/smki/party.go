@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -113,13 +111,7 @@ func readFounders(path string) ([]ra.Founder, error) {
 		return nil, err
 	}
 	var listed []founder
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(&listed)
-	if err == nil && decoder.Decode(new(any)) != io.EOF {
-		err = errors.New("something follows the list")
-	}
-	if err != nil {
+	if err := ca.ReadStrict(b, &listed); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var founders []ra.Founder

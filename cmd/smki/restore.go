@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"filippo.io/age"
 	"github.com/urfave/cli/v2"
 
+	"smki.example/ca"
 	"smki.example/ca/audit"
 	"smki.example/ca/backup"
 	"smki.example/ca/store"
@@ -174,9 +173,7 @@ func (d *desk) holdAsItIs(ctx context.Context) error {
 // settleIn writes home.json with the database where it is now.
 func settleIn(dir string, text []byte) error {
 	h := &home{dir: dir}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(h); err != nil {
+	if err := ca.ReadStrict(text, h); err != nil {
 		return fmt.Errorf("%s of the backup: %w", homeFile, err)
 	}
 	h.Store = storeFile
