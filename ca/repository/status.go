@@ -1,12 +1,8 @@
 package repository
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -67,14 +63,9 @@ func embeddedTransitions() *Transitions {
 // is withdrawn or revoked as anything else, or that leaves an event without a
 // status, is an error.
 func ParseTransitions(file string, b []byte) (*Transitions, error) {
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.DisallowUnknownFields()
 	var t Transitions
-	if err := decoder.Decode(&t); err != nil {
+	if err := ca.ReadStrict(b, &t); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("reading %s: want one object and nothing behind it", file)
 	}
 	kinds := []policy.ProfileName{policy.ProfileDevice, policy.ProfileOrganisation}
 	for _, kind := range kinds {
