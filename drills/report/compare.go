@@ -65,6 +65,9 @@ func Compare(a, b *Report) *Comparison {
 	until := max(a.ended(), b.ended())
 	c.curves(a, b, until)
 	for _, p := range c.Curves {
+		if (Curve{Of: p.Of}).intruder() {
+			continue
+		}
 		row("device-hours without the new keys of "+p.Of+", until "+clock(until),
 			fmt.Sprintf("%.0f", Curve{p.Of, p.A}.Lacking(p.Devices, until)), fmt.Sprintf("%.0f", Curve{p.Of, p.B}.Lacking(p.Devices, until)))
 	}
@@ -119,7 +122,7 @@ func (c *Comparison) curves(a, b *Report, until time.Duration) {
 func (c *Comparison) plots() []plot {
 	var out []plot
 	for _, p := range c.Curves {
-		out = append(out, plot{fmt.Sprintf("Devices that hold the new keys of %s, over scenario time", p.Of), p.Hours, p.Devices,
+		out = append(out, plot{Curve{Of: p.Of}.title(), p.Hours, p.Devices,
 			[]series{{c.A, Curve{p.Of, p.A}}, {c.B, Curve{p.Of, p.B}}}})
 	}
 	return out

@@ -51,6 +51,17 @@ func replaced(campaign string) string {
 	return of
 }
 
+// intruder says whether the keys are those of somebody who should have none.
+func (c Curve) intruder() bool { return strings.HasPrefix(c.Of, "intruder") }
+
+// title says what the curve counts.
+func (c Curve) title() string {
+	if c.intruder() {
+		return "Devices that hold keys of the " + c.Of + ", while he was sending"
+	}
+	return "Devices that hold the new keys of " + c.Of + ", over scenario time"
+}
+
 // At is the last count up to a time.
 func (c Curve) At(at time.Duration) int {
 	n := 0
@@ -110,6 +121,9 @@ func (p plot) text() string {
 	}
 	for i, s := range p.Series {
 		for x := range plotWide {
+			if s.Curve.intruder() && time.Duration(p.Hours*float64(x)/float64(plotWide-1)*float64(time.Hour)) > s.Curve.Points[len(s.Curve.Points)-1].At {
+				break
+			}
 			at := time.Duration(p.Hours * float64(x) / float64(plotWide-1) * float64(time.Hour))
 			y := plotHigh - 1 - s.Curve.At(at)*(plotHigh-1)/max(1, p.Devices)
 			sign := signs[i%len(signs)]
@@ -150,6 +164,9 @@ func (p plot) points(c Curve) []xy {
 	for _, q := range c.Points {
 		out = append(out, xy{x(q.At), y(last)}, xy{x(q.At), y(q.Devices)})
 		last = q.Devices
+	}
+	if c.intruder() {
+		return out // what became of his devices later, his own counts do not say
 	}
 	return append(out, xy{160, y(last)})
 }

@@ -79,7 +79,7 @@ func (r *Report) Guidance() *GuidanceInput {
 // with the result: nobody reads minds here.
 func (r *Report) factor(f procedure.Factor) FactorInput {
 	in := FactorInput{Factor: f}
-	put, doubt := 0, false
+	put, doubt, members := 0, false, false
 	for _, d := range r.Decisions {
 		for _, x := range d.Body.Factors {
 			if x.ID == f.ID {
@@ -96,6 +96,7 @@ func (r *Report) factor(f procedure.Factor) FactorInput {
 			} else if by == "" {
 				by = r.BodyName(d.Body.Body)
 			}
+			members = members || d.Body.Answered == "members"
 			text := a.Finding
 			if a.Evidence != "" {
 				text += " (evidence: " + a.Evidence + ")"
@@ -115,6 +116,9 @@ func (r *Report) factor(f procedure.Factor) FactorInput {
 		in.State, in.Why = FactorUnclear, fmt.Sprintf("it was put %s and assessed %s", times(put), times(len(in.Wrote)))
 	default:
 		in.State, in.Why = FactorUsed, fmt.Sprintf("assessed %s", times(len(in.Wrote)))
+	}
+	if len(in.Wrote) > 0 && !members {
+		in.Why += ", by the script alone: no member weighed it"
 	}
 	in.Proposed = proposed(in)
 	return in

@@ -61,9 +61,14 @@ func (r *Report) Lines() []Line {
 
 // held answers the first question: how the drill ended, what was left, and what it
 // looked like on the way, since an end that is well may have cost much.
-func (r *Report) held() string {
+func (r *Report) held() string { return strings.Join(r.Verdict(), "; ") }
+
+// Verdict is whether the system held, then what did not hold or was missed, one
+// each, and last the decisions before that which differ from the author's
+// expectation.
+func (r *Report) Verdict() []string {
 	if r.Outcome.Finding != "held" && r.Outcome.Finding != "not held" {
-		return "NO FINDING: the drill did not run to its end (" + r.Outcome.Outcome + ")"
+		return []string{"NO FINDING: the drill did not run to its end (" + r.Outcome.Outcome + ")"}
 	}
 	f := &r.Figures
 	word := "YES, at the end."
@@ -92,7 +97,7 @@ func (r *Report) held() string {
 	if len(parts) > 1 {
 		parts = append(parts, r.DifferBefore(r.ended()))
 	}
-	return strings.Join(parts, "; ")
+	return parts
 }
 
 // decided is two lines for each decision: what, and why. Where nobody gave a
