@@ -70,7 +70,7 @@ type campaign struct {
 	shards      int
 	sent        int
 	totals      map[string]int  // outcomes; each device once, by its last exchange
-	last        map[int]outcome // by device
+	last        outcomes        // by device
 	recoveredAt []time.Duration // when the answer proved it, in order
 }
 
@@ -163,20 +163,20 @@ func (c *campaign) next() (time.Duration, bool) {
 
 // note keeps what became of a device's command and moves the totals.
 func (c *campaign) note(x *exchange, at time.Duration) {
-	if before, seen := c.last[x.device]; seen {
+	if before, seen := c.last.get(x.device); seen {
 		c.totals[before.word]--
 		if c.totals[before.word] == 0 {
 			delete(c.totals, before.word)
 		}
 	}
-	c.last[x.device] = outcome{x.outcome, x.reason, x.because, at, x.try, x.code()}
+	c.last.set(x.device, outcome{x.outcome, x.reason, x.because, at, x.try, x.code()})
 	c.totals[x.outcome]++
 	c.ended = at
 }
 
 // launch adds a campaign to the world and, unless it has to wait, begins it.
 func (w *World) launch(at time.Duration, c *campaign) {
-	c.last, c.totals = map[int]outcome{}, map[string]int{}
+	c.totals = map[string]int{}
 	if c.devices == nil && c.scope != nil {
 		c.devices = c.scope()
 	}

@@ -141,7 +141,7 @@ func (w *World) subjectIn(p *party, r *fleet.Row) string {
 func (w *World) lastOutcome(p *party, device int) (outcome, string) {
 	for i := len(w.campaigns) - 1; i >= 0; i-- {
 		c := w.campaigns[i]
-		if o, ok := c.last[device]; ok && !c.attack && (p == nil || c.about == p) {
+		if o, ok := c.last.get(device); ok && !c.attack && (p == nil || c.about == p) {
 			return o, c.method
 		}
 	}

@@ -180,10 +180,10 @@ func (c *campaign) done() CampaignDone {
 	if c.waits {
 		d.Began, d.Note = "", "it never began: the key was not opened"
 	}
-	if len(c.last) > 0 {
+	if c.last.len() > 0 {
 		d.Ended = journal.FormatAt(c.ended)
 	}
-	for _, o := range c.last {
+	for _, o := range c.last.all() {
 		if o.because != "" {
 			d.Reasons[o.because]++
 		}

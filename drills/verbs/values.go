@@ -77,18 +77,18 @@ func (w *World) work(id string) (any, error) {
 		return nil, err
 	}
 	running, sent, refused, stopped, waiting, quarantined := false, 0, 0, 0, 0, 0
-	last := map[int]outcome{}
+	var last outcomes
 	for _, c := range w.campaigns {
 		if c.attack || c.about != p {
 			continue
 		}
 		running = running || c.running()
 		sent += c.sent
-		for device, o := range c.last {
-			last[device] = o
+		for device, o := range c.last.all() {
+			last.set(device, o)
 		}
 	}
-	for _, o := range last {
+	for _, o := range last.all() {
 		switch o.word {
 		case outcomeRefused:
 			refused++
