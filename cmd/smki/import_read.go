@@ -103,6 +103,8 @@ func (i *importing) stranger(ctx context.Context, where string, der []byte) erro
 		if err != nil && !errors.Is(err, ca.ErrNotFound) {
 			return err
 		}
+		// Its line in an index says nothing more.
+		i.seen[number] |= seenCertificate
 	}
 	return i.differ(diffForeign, serial, where, "issued by %s, and not of the shape of an SMKI certificate", cert.Issuer)
 }
@@ -225,10 +227,16 @@ func reasonOf(e indexEntry) string {
 	return " (" + e.reason + ")"
 }
 
-// sameReason compares reasons as OpenSSL spells them; none is unspecified.
+// sameReason compares reasons as OpenSSL spells them. None is unspecified; keyTime and
+// CAkeyTime are compromises whose time, known from before, stands behind them.
 func sameReason(text string, r policy.Reason) bool {
-	if text == "" {
-		text = policy.ReasonUnspecified.String()
+	switch strings.ToLower(text) {
+	case "":
+		return r == policy.ReasonUnspecified
+	case "keytime":
+		return r == policy.ReasonKeyCompromise
+	case "cakeytime":
+		return r == policy.ReasonCACompromise
 	}
 	return strings.EqualFold(text, r.String())
 }
