@@ -165,7 +165,7 @@ func authorityVerbs(p *procedure.Pack) []scenario.Verb {
 		},
 		{
 			Name:   verbReissue,
-			Says:   "has the newest Issuing OCA issue new certificates for every party, the Recovery key first, then the DCC's own, suppliers, network operators; or for one party. Putting them on devices is for replace.",
+			Says:   "has the newest Issuing OCA issue new certificates for every party, the DCC's own first, then suppliers, then network operators; or for one party. The Recovery key's certificate is a ceremony's (renew: recovery key). Putting them on devices is for replace. Without notice of exceptional demand they are worked off in the next night.",
 			Object: scenario.Param{Name: "whose", Kind: scenario.Phrase, Values: []string{thingEverything, "{party}"}, Says: "everything, or one party"},
 			Params: []scenario.Param{{Name: paramNotice, Kind: scenario.Flag, Default: "true", Says: "whether the DCC is warned of exceptional demand, which is due above one and a half times a subscriber's monthly average (MP160, outcome not known)"}},
 		},
