@@ -291,31 +291,25 @@ func (w *writer) keysAndMethods() {
 	w.procedures()
 }
 
-// procedures is the table of who may do what for the keys of this drill's
-// organisations.
+// procedures is the table of what can be done when which key is lost. It has every
+// key, so that it does not tell which will be.
 func (w *writer) procedures() {
 	var rows [][]string
-	seen := map[string]bool{}
-	for _, party := range w.s.Parties {
-		for _, x := range w.pack.For(party.Role) {
-			if seen[x.ID] {
-				continue
-			}
-			seen[x.ID] = true
-			decision := "nobody's decision"
-			if x.Decision != procedure.None {
-				decision = "decision of " + w.bodyName(x.Decision)
-			}
-			if x.Opens != "" {
-				decision += "; opens the " + capital(x.Opens) + " key"
-			}
-			rows = append(rows, []string{capital(x.Method), x.Title, decision})
+	for _, x := range w.pack.Procedures {
+		decision := "nobody's decision"
+		if x.Decision != procedure.None {
+			decision = "decision of " + w.bodyName(x.Decision)
 		}
+		if x.Opens != "" {
+			decision += "; opens the " + capital(x.Opens) + " key"
+		}
+		rows = append(rows, []string{x.Title, capital(x.Method), decision})
 	}
 	if len(rows) == 0 {
 		return
 	}
-	w.table([]float64{2, 6, 4}, []string{"method", "what is done", "needs"}, rows)
+	w.sub("Which key, which method")
+	w.table([]float64{6, 2, 4}, []string{"what is lost, and what is done", "method", "needs"}, rows)
 	if !w.pack.Verified {
 		w.note("As the sample procedure has it; the Recovery Procedure's own text was not available.")
 	}

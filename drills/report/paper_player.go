@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"smki.example/drills/scenario"
 )
@@ -20,48 +21,62 @@ func (w *writer) player() {
 	w.glossary()
 }
 
-// asked says what comes to whom: the questions that are put whatever happens, by
-// body. Those that depend on answers are counted, because their words would tell
-// how the drill may go.
+// asked says what comes to whom: how many questions a body may have, and from
+// which steps of the procedure. The questions' own words stay out: they tell what
+// will have happened when they are put.
 func (w *writer) asked() {
 	w.heading("What will be asked of whom")
-	always := map[string]bool{}
-	for _, item := range w.s.Timeline {
-		if item.Decide != "" && item.If == nil && item.When == nil {
-			always[item.Decide] = true
-		}
-	}
 	var rows [][]string
 	for _, body := range w.bodies() {
-		more, weighs := 0, false
-		var asks []string
+		always, may, key := 0, 0, false
 		for _, d := range w.s.Decisions {
-			switch {
-			case d.Of != body:
-			case always[d.Name]:
-				asks = append(asks, d.Asks)
-				weighs = weighs || d.Weighs
-			default:
-				more++
+			if d.Of != body {
+				continue
+			}
+			key = key || slices.ContainsFunc(d.Options, func(o scenario.Option) bool { return o.Opens != nil })
+			if w.comes(d.Name) {
+				always++
+			} else {
+				may++
 			}
 		}
-		for i, text := range asks {
-			rows = append(rows, []string{map[bool]string{true: capital(w.bodyName(body))}[i == 0], text})
+		count := plural(always, "question")
+		switch {
+		case always == 0:
+			count = "up to " + plural(may, "question") + ", depending on what others answer"
+		case may > 0:
+			count += fmt.Sprintf(", and up to %d more, depending on what is answered", may)
 		}
-		if more > 0 {
-			text := "Further questions, depending on what was answered"
-			if len(asks) == 0 {
-				text = "Questions that depend on what was answered"
-			}
-			rows = append(rows, []string{map[bool]string{true: capital(w.bodyName(body))}[len(asks) == 0], text + "."})
-		}
+		rows = append(rows, []string{capital(w.bodyName(body)), count, w.about(body, key)})
 	}
-	w.table([]float64{4, 8}, []string{"who", "what"}, rows)
-	w.text("Each question comes with what is known at that time, the answers that are possible, and a time by which to answer. Silence is an answer too, and the paper of that hour says which. Silence never opens a key.")
+	w.table([]float64{3, 3, 6}, []string{"who", "how many", "about"}, rows)
+	w.text("Each question comes with what is known at that time, the answers that are possible, and a time by which to answer. Silence is an answer too, and the question says which. Silence never opens a key.")
 	if slices.ContainsFunc(w.s.Decisions, func(d scenario.Decision) bool { return d.Weighs }) {
 		w.text(fmt.Sprintf("Before a vote on a key closes, every factor of the Recovery Key Guidance that shall be taken into account is assessed and written down. "+
 			"The guidance is %s and is handed out apart.", w.pack.Confidential()))
 	}
+}
+
+// comes says whether a question is put whatever happens.
+func (w *writer) comes(decision string) bool {
+	return slices.ContainsFunc(w.s.Timeline, func(i scenario.Item) bool { return i.Decide == decision && i.If == nil && i.When == nil })
+}
+
+// about is what a body's questions are about, in the words of the procedure.
+func (w *writer) about(body string, key bool) string {
+	var out []string
+	if key {
+		out = append(out, "whether a key that custodians hold is to be used")
+	}
+	for _, id := range w.s.Rehearses {
+		if step, is := w.pack.Step(id); is && !step.Tells && step.Actor == body {
+			out = append(out, step.Says)
+		}
+	}
+	if len(out) == 0 {
+		return "what the body does about what it is told"
+	}
+	return strings.Join(out, "; ")
 }
 
 func (w *writer) rules() {

@@ -81,6 +81,7 @@ func secrets(s *scenario.Scenario) map[string]string {
 	}
 	for _, d := range s.Decisions {
 		add("briefing of "+d.Name, d.Briefing)
+		add("question "+d.Name, d.Asks)
 		for _, o := range d.Options {
 			add("option "+o.Name+" of "+d.Name, o.Says)
 			add("basis of "+o.Name+" of "+d.Name, o.Basis)
@@ -110,9 +111,6 @@ func told(t *testing.T, s *scenario.Scenario, pack *procedure.Pack) string {
 	public := []string{s.Title, s.About, string(pack.Text)}
 	for _, p := range s.Parties {
 		public = append(public, p.Name, p.ID)
-	}
-	for _, d := range s.Decisions {
-		public = append(public, d.Asks)
 	}
 	blank, err := scenario.Parse("blank.yaml", []byte(nothing), verbs.Vocabulary(pack))
 	require.NoError(t, err)
