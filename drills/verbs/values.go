@@ -77,32 +77,48 @@ func (w *World) work(id string) (any, error) {
 		return nil, err
 	}
 	running, sent, refused, stopped, waiting, quarantined := false, 0, 0, 0, 0, 0
-	var last outcomes
+	var about []*campaign
 	for _, c := range w.campaigns {
 		if c.attack || c.about != p {
 			continue
 		}
 		running = running || c.running()
 		sent += c.sent
-		for device, o := range c.last.all() {
-			last.set(device, o)
-		}
+		about = append(about, c)
 	}
-	for _, o := range last.all() {
-		switch o.word {
+	for word, n := range lastWords(about) {
+		switch word {
 		case outcomeRefused:
-			refused++
+			refused += n
 		case outcomeBroker:
-			stopped++
+			stopped += n
 		case outcomeKept:
-			waiting++
+			waiting += n
 		case outcomeHeld:
-			quarantined++
+			quarantined += n
 		}
 	}
 	return figures{typeWork, map[string]any{
 		"running": running, "sent": sent, "refused": refused, "stopped": stopped, "waiting": waiting, "quarantined": quarantined,
 	}}, nil
+}
+
+// lastWords counts devices by the last word on each, over campaigns in their order.
+func lastWords(campaigns []*campaign) map[string]int {
+	if len(campaigns) == 1 {
+		return campaigns[0].totals // kept as it goes
+	}
+	var last outcomes
+	for _, c := range campaigns {
+		for device, o := range c.last.all() {
+			last.set(device, o)
+		}
+	}
+	words := map[string]int{}
+	for _, o := range last.all() {
+		words[o.word]++
+	}
+	return words
 }
 
 // figures is an object of plain fields.
