@@ -326,9 +326,14 @@ func TestShared(t *testing.T) {
 	for _, s := range services {
 		for range 2 {
 			workers.Go(func() {
-				for w.state(t, id) != smkiws.Completed {
-					if _, err := s.Work(t.Context()); err != nil {
-						t.Errorf("working: %v", err)
+				for {
+					_, err := s.Work(t.Context())
+					b, berr := s.Batch(t.Context(), id)
+					if err != nil || berr != nil {
+						t.Errorf("working: %v, %v", err, berr)
+						return
+					}
+					if b.State == smkiws.Completed {
 						return
 					}
 				}
