@@ -59,7 +59,8 @@ type Batch struct {
 	// Resumed is how many items had a result before this run.
 	Resumed int
 
-	first []waiting // what Enrol saw waiting, for the first round of Work
+	first  []waiting // what Enrol saw waiting, for the first round of Work
+	worked bool      // Work was called before
 
 	mu    sync.Mutex
 	done  int                     // guarded by mu: items with a result

@@ -175,6 +175,7 @@ func TestKeyThatWasCertifiedBefore(t *testing.T) {
 	b, err := batch.Enrol(ctx, batch.Config{Issuer: issuer, Requester: "test"}, []batch.Item{{ID: "x", Request: der}})
 	require.NoError(t, err)
 	require.NoError(t, b.Work(ctx))
+	require.NoError(t, b.Work(ctx), "a finished batch has nothing to work")
 	results, err := b.Results(ctx)
 	require.NoError(t, err)
 	require.Equal(t, batch.Anomaly, results[0].State)
@@ -197,6 +198,30 @@ func TestKeyThatWasCertifiedBefore(t *testing.T) {
 	require.Equal(t, []batch.State{batch.Anomaly, batch.Success}, []batch.State{results[0].State, results[1].State})
 	require.NoError(t, b.Close())
 	require.NoError(t, issuer.Close(ctx))
+	require.NoError(t, issuer.Store().Close())
+}
+
+// A batch that was stopped can be worked on by who has it, too.
+func TestStoppedAndWorkedOn(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, good)
+	issuer, err := p.open(t.Context(), &tap{}, nil)
+	require.NoError(t, err)
+	items, err := batch.Read(filepath.Join(p.Dir, "batch.jsonl"))
+	require.NoError(t, err)
+	b, err := batch.Enrol(t.Context(), batch.Config{Issuer: issuer, Requester: "test", Chunk: chunk}, items)
+	require.NoError(t, err)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	require.ErrorIs(t, b.Work(stopped), context.Canceled)
+	require.NoError(t, b.Work(t.Context()))
+	results, err := b.Results(t.Context())
+	require.NoError(t, err)
+	for _, r := range results {
+		require.NotEqual(t, batch.Waiting, r.State)
+	}
+	require.NoError(t, b.Close())
+	require.NoError(t, issuer.Close(t.Context()))
 	require.NoError(t, issuer.Store().Close())
 }
 

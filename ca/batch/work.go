@@ -34,8 +34,11 @@ type waiting struct {
 // giving the same batch again goes on. It is the token's or the database's, or
 // ctx's. A claim is given up by Close.
 func (b *Batch) Work(ctx context.Context) error {
-	left := b.first
-	for b.first = nil; ; {
+	left, err := b.begun(ctx)
+	for ; ; left, err = b.waiting(ctx) {
+		if err != nil {
+			return fmt.Errorf("working a batch: %w", err)
+		}
 		b.progress(0)
 		if len(left) == 0 {
 			return nil
@@ -59,10 +62,17 @@ func (b *Batch) Work(ctx context.Context) error {
 			}
 			timer.Stop()
 		}
-		if left, err = b.waiting(ctx); err != nil {
-			return fmt.Errorf("working a batch: %w", err)
-		}
 	}
+}
+
+// begun returns what waits at the beginning of Work: what Enrol saw, the first time.
+func (b *Batch) begun(ctx context.Context) ([]waiting, error) {
+	if b.worked {
+		return b.waiting(ctx)
+	}
+	left := b.first
+	b.worked, b.first = true, nil
+	return left, nil
 }
 
 // progress tells that some more items have their result.
