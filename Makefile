@@ -43,8 +43,9 @@ test: setup-test build ## formatting, vet, structure and every test; what CI run
 	@$(GO) vet ./...
 	@$(GO) test -timeout 15m $(TESTFLAGS) ./...
 
-bench: setup ## benchmarks; that of issuance measures its ceiling in the same run
+bench: setup build ## benchmarks, with the ceiling of issuance in the same run, and a ledger of 200,000
 	@$(GO) test -run '^$$' -bench . -benchmem -benchtime 2s $$($(GO) list ./... | grep -v /tools)
+	@$(GO) run ./bench/scale
 
 bench-scale: setup build ## a ledger of 10,000,000 made-up certificates: start-up, look-up, lists, searches (16 GB of disk, an hour)
 	@$(GO) run ./bench/scale -certificates $(or $(CERTIFICATES),10000000)
