@@ -69,7 +69,11 @@ func (w *World) account(to time.Duration, sent, happened []*exchange) error {
 			w.provoke(x)
 		case outcomePartly:
 			w.learn(x)
-			c.again(x.attempt) // a store that was busy is not for long
+			// A store that was busy is not for long. A late device answers long after it
+			// was sent to: the wait is from its answer on.
+			next := x.attempt
+			next.at = max(next.at, x.happened)
+			c.again(next)
 		case outcomeToken:
 			c.putOff(x.attempt)
 		case outcomeLost, outcomeBroker:

@@ -135,3 +135,22 @@ func TestALargeEstateIsCertifiedAsItIsNeeded(t *testing.T) {
 	}
 	require.Equal(t, []int{0, 14}, counts)
 }
+
+// A late device whose store was busy answers long after it was sent to, and is
+// tried again after its answer: never is anything due that should have been done.
+func TestALateDeviceIsTriedAgainAfterItsAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, strings.Replace(plot, "devices: 20, unreachable: 10%, late: 10%", "devices: 60, late: 60%, partly: 40%", 1))
+	require.NoError(t, s.act(0, "replace", "supplier", "by", "method 1"))
+	for {
+		next, more := s.Next()
+		if !more {
+			break
+		}
+		require.Greater(t, next, s.now)
+		s.advance(next)
+	}
+	sum := s.Sum()
+	require.Equal(t, 16, sum.Ends["partly recovered"], "two of three stores that fail fail always")
+	require.Equal(t, 44, sum.Ends["recovered"])
+}
