@@ -21,6 +21,9 @@ func (w *World) fleetDue(to time.Duration) bool {
 // scenario time, then device.
 func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) ([]*exchange, error) {
 	var happened []*exchange
+	// What is sent to a sleepy device may reach it in the same window: then only the
+	// arrival is told.
+	sentNow := map[*exchange]int{}
 	arrive := func(at time.Duration) error {
 		late, err := w.fleet.Advance(ctx, w.clock.date(at))
 		if err != nil {
@@ -41,6 +44,9 @@ func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) 
 				return err
 			}
 			w.mind(x)
+			if i, is := sentNow[x]; is {
+				happened[i] = nil
+			}
 			happened = append(happened, x)
 		}
 		return nil
@@ -77,6 +83,7 @@ func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) 
 			if x.outcome == outcomeOnItsWay {
 				w.onTheWay[x.ref] = x
 				x.campaign.outstanding++
+				sentNow[x] = len(happened)
 			}
 			w.mind(x)
 			happened = append(happened, x)
@@ -86,6 +93,7 @@ func (w *World) deliver(ctx context.Context, all []*exchange, to time.Duration) 
 	if err := arrive(to); err != nil {
 		return nil, err
 	}
+	happened = slices.DeleteFunc(happened, func(x *exchange) bool { return x == nil })
 	slices.SortStableFunc(happened, func(a, b *exchange) int {
 		return cmp.Or(cmp.Compare(a.happened, b.happened), cmp.Compare(a.device, b.device))
 	})

@@ -154,3 +154,25 @@ func TestALateDeviceIsTriedAgainAfterItsAnswer(t *testing.T) {
 	require.Equal(t, 16, sum.Ends["partly recovered"], "two of three stores that fail fail always")
 	require.Equal(t, 44, sum.Ends["recovered"])
 }
+
+// What is sent to a device that wakes in the same window is told once.
+func TestASleepyDeviceIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, strings.Replace(plot, "devices: 20, unreachable: 10%, late: 10%", "devices: 60, types: {gsme: 100%}, sleepy: 100%", 1))
+	require.NoError(t, s.act(0, "replace", "supplier", "by", "method 1"))
+	s.rest()
+	sum := s.Sum()
+	require.Equal(t, 60, sum.Ends["recovered"])
+	require.Equal(t, 60, sum.Recovery.Devices)
+	told := map[string]int{}
+	for _, e := range s.entries(journal.KindShard) {
+		var shard verbs.Shard
+		require.NoError(t, json.Unmarshal(e.Body, &shard))
+		for word, n := range shard.Outcomes {
+			told[word] += n
+		}
+	}
+	require.Equal(t, 60, told["executed"])
+	require.Less(t, told["on its way"], 60, "some woke in the window in which they were sent to")
+	require.Positive(t, told["on its way"])
+}
