@@ -121,8 +121,8 @@ func (c *checker) steps() {
 		c.limit(at+".limit", fmt.Sprintf("step %q", s.ID), s.Limit)
 		for _, seen := range s.Seen {
 			if !seenWell(seen) {
-				c.wrong(at, "step %q: %q cannot be seen in a record: write %q and a body, %q and the beginning of a decision's name, %q, or a method and %q",
-					s.ID, seen, strings.TrimSpace(SeenDecisionOf), strings.TrimSpace(SeenDecision), SeenKeyOpened, strings.TrimSpace(SeenSent))
+				c.wrong(at, "step %q: %q cannot be seen in a record: write %q and a body, %q and the beginning of a decision's name, %q and the beginning of an act, %q, or a method and %q",
+					s.ID, seen, strings.TrimSpace(SeenDecisionOf), strings.TrimSpace(SeenDecision), strings.TrimSpace(SeenDid), SeenKeyOpened, strings.TrimSpace(SeenSent))
 			}
 		}
 	}

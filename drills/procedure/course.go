@@ -18,8 +18,8 @@ type Step struct {
 	Limit    string `yaml:"limit"`    // id of the time limit it has, or nothing
 	// Seen is what in a record shows that the step was done, beside acts and
 	// notifications that a scenario gives the step's name: "decision of pma",
-	// "decision confirm" for decisions whose names begin so, "key opened", "method 1
-	// sent".
+	// "decision confirm" for decisions whose names begin so, "did renew issuing-oca"
+	// for acts that begin so, "key opened", "method 1 sent".
 	Seen []string `yaml:"seen in"`
 	// Tells keeps the step out of players' papers: to know that it is rehearsed is to
 	// know how the drill goes.
@@ -31,6 +31,7 @@ type Step struct {
 const (
 	SeenDecisionOf = "decision of "
 	SeenDecision   = "decision "
+	SeenDid        = "did "
 	SeenKeyOpened  = "key opened"
 	SeenSent       = " sent" // ends it: method 1 sent
 )
@@ -142,5 +143,5 @@ type Mechanism struct {
 // seenWell says whether an entry of Seen can be read.
 func seenWell(s string) bool {
 	return s == SeenKeyOpened || strings.HasPrefix(s, SeenDecision) && len(s) > len(SeenDecision) ||
-		strings.HasSuffix(s, SeenSent) && len(s) > len(SeenSent)
+		strings.HasPrefix(s, SeenDid) && len(s) > len(SeenDid) || strings.HasSuffix(s, SeenSent) && len(s) > len(SeenSent)
 }

@@ -26,14 +26,21 @@ type Point struct {
 func (r *Report) takeShard(e journal.Entry) error {
 	var b struct {
 		Campaign string `json:"campaign"`
+		Sent     int    `json:"sent"`
 		Progress *struct {
 			Holding int `json:"holding"`
 		} `json:"progress"`
 	}
-	if err := e.Decode(&b); err != nil || b.Progress == nil {
+	if err := e.Decode(&b); err != nil {
 		return err
 	}
-	of := replaced(b.Campaign)
+	if b.Sent > 0 {
+		r.sent[unnumbered(b.Campaign)] = true
+	}
+	if b.Progress == nil {
+		return nil
+	}
+	of, _, _ := strings.Cut(unnumbered(b.Campaign), " by ")
 	for i := range r.Curves {
 		if r.Curves[i].Of == of {
 			r.Curves[i].Points = append(r.Curves[i].Points, Point{e.At, b.Progress.Holding})
@@ -44,11 +51,10 @@ func (r *Report) takeShard(e journal.Entry) error {
 	return nil
 }
 
-// replaced is whose keys a campaign replaces: "2 supplier by method 3" replaces the
-// supplier's.
-func replaced(campaign string) string {
-	of, _, _ := strings.Cut(strings.TrimLeftFunc(campaign, func(c rune) bool { return unicode.IsDigit(c) || c == ' ' }), " by ")
-	return of
+// unnumbered is a campaign's name without its number: "2 supplier by method 3" is
+// the supplier's keys by method 3.
+func unnumbered(campaign string) string {
+	return strings.TrimLeftFunc(campaign, func(c rune) bool { return unicode.IsDigit(c) || c == ' ' })
 }
 
 // intruder says whether the keys are those of somebody who should have none.

@@ -13,6 +13,7 @@ import (
 type Figures struct {
 	Party       string         `json:"party"`
 	Compromised string         `json:"compromised"`
+	NoParty     bool           `json:"no_party_key_lost"` // nothing happened to any party's key on devices
 	Devices     int            `json:"devices"`
 	Premises    int            `json:"premises"`
 	Prepayment  int            `json:"prepayment"`
@@ -75,6 +76,9 @@ var ends = []string{
 // trusting counts the devices that still take commands of the stolen key: those
 // that nobody replaced, reachable or not.
 func (f *Figures) trusting() int {
+	if f.NoParty {
+		return 0
+	}
 	return f.Ends["still trusting the stolen key"] + f.Ends["unreachable"]
 }
 

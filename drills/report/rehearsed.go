@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"smki.example/drills/journal"
 	"smki.example/drills/procedure"
 )
 
@@ -45,9 +46,7 @@ func (r *Report) seen(step procedure.Step) (done, members bool) {
 			continue
 		}
 		// That a campaign began is not yet that anything was sent.
-		if a.Body.Verb != "replace" || !hasSent(step) {
-			done = true
-		}
+		done = done || a.Body.Verb != "replace" || r.sentFor(a.Body)
 	}
 	for _, n := range r.Notifies {
 		done = done || n.Procedure == step.ID && n.Told != ""
@@ -56,6 +55,10 @@ func (r *Report) seen(step procedure.Step) (done, members bool) {
 		body, ofBody := strings.CutPrefix(mark, procedure.SeenDecisionOf)
 		name, ofName := strings.CutPrefix(mark, procedure.SeenDecision)
 		method, sent := strings.CutSuffix(mark, procedure.SeenSent)
+		act, ofAct := strings.CutPrefix(mark, procedure.SeenDid)
+		for _, a := range r.Acts {
+			done = done || ofAct && a.Body.Result == "done" && strings.HasPrefix(a.Body.Verb+" "+a.Body.Object+" ", act+" ")
+		}
 		for _, d := range r.Decisions {
 			about := ofBody && d.Body.Body == body || !ofBody && ofName && strings.HasPrefix(d.Body.Decision, name)
 			if about && d.Body.Answered != "silence" {
@@ -73,8 +76,15 @@ func (r *Report) seen(step procedure.Step) (done, members bool) {
 	return done, done && (members || !decided && r.membersPlayed())
 }
 
-func hasSent(step procedure.Step) bool {
-	return slices.ContainsFunc(step.Seen, func(s string) bool { return strings.HasSuffix(s, procedure.SeenSent) })
+// sentFor says whether commands went to devices for an act that replaces keys.
+func (r *Report) sentFor(a journal.Act) bool {
+	name := a.Object + " by " + a.Params["by"]
+	for campaign := range r.sent {
+		if campaign == name || strings.HasPrefix(campaign, name+" ") {
+			return true
+		}
+	}
+	return false
 }
 
 // membersPlayed says whether members took any of the decisions: what followed is

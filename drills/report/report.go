@@ -39,6 +39,8 @@ type Report struct {
 	Curves    []Curve // devices that held the new keys, by what was replaced
 	Timeline  []Event
 	Pack      *procedure.Pack
+
+	sent map[string]bool // campaigns that sent something, by what they are called without their number
 }
 
 // Told is the body of an entry with its scenario time.
@@ -79,7 +81,7 @@ func Load(dir string, pack *procedure.Pack) (*Report, error) {
 
 // New makes a report of the entries of a journal.
 func New(entries []journal.Entry, pack *procedure.Pack) (*Report, error) {
-	r := &Report{Pack: pack, Outcome: journal.Outcome{Outcome: "broken off", Finding: "none"}}
+	r := &Report{Pack: pack, sent: map[string]bool{}, Outcome: journal.Outcome{Outcome: "broken off", Finding: "none"}}
 	if pack == nil {
 		var err error
 		if r.Pack, err = packOf(entries); err != nil {

@@ -76,7 +76,9 @@ func (r *Report) Verdict() []string {
 		word = "NO."
 	}
 	text := fmt.Sprintf("%s Still trusting the stolen key: %s of %s Relevant Devices", word, thousands(f.trusting()), thousands(f.Devices))
-	if n := f.Ends["unreachable"]; n > 0 {
+	if n := f.Ends["unreachable"]; f.NoParty {
+		text = word + " No party's key on devices was lost"
+	} else if n > 0 {
 		text += fmt.Sprintf(" (%s not reached)", thousands(n))
 	}
 	if n := f.Ends["taken by the intruder"]; n > 0 {
@@ -182,6 +184,9 @@ func (r *Report) carriedOut() []Line {
 
 // ends counts the devices; the ends that every drill has are shown at zero too.
 func (r *Report) ends() string {
+	if r.Figures.NoParty {
+		return fmt.Sprintf("no party's keys were replaced on them; unreachable %d", r.Figures.Ends["unreachable"])
+	}
 	shown := slices.DeleteFunc(slices.Clone(ends), func(name string) bool {
 		return r.Figures.Ends[name] == 0 && !slices.Contains([]string{"recovered", "partly recovered", "unreachable", "excluded"}, name)
 	})
@@ -190,6 +195,9 @@ func (r *Report) ends() string {
 
 func (r *Report) howLong() string {
 	t := r.Figures.Recovery
+	if r.Figures.NoParty {
+		return "no device had a party's key to recover"
+	}
 	if t.Devices == 0 {
 		return "no device was recovered"
 	}
