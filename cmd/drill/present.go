@@ -50,7 +50,15 @@ func (s *stage) told(at time.Duration, body any) {
 	case verbs.Shard:
 		s.line(at, fmt.Sprintf("%s: %s%s", b.Campaign, counts(b.Outcomes), because(b.Reasons)))
 	case verbs.ReadBack:
-		s.line(at, fmt.Sprintf("asked %d devices what their supplier cell holds: %s", b.Sample, counts(b.Holding)))
+		s.line(at, fmt.Sprintf("asked %d devices what the cell of %s holds: %s", b.Sample, b.Party, counts(b.Holding)))
+	case verbs.FileExchanged:
+		s.line(at, fmt.Sprintf("%s of %s, %s: %s", b.What, b.Party, b.File, counts(b.Counts)))
+	case verbs.Deferred:
+		if b.Ended {
+			s.line(at, fmt.Sprintf("%s: the time for which revocation was put off is over", b.Party))
+		} else {
+			s.line(at, fmt.Sprintf("%s: revocation put off until %s: %s", b.Party, b.Until, b.Reason))
+		}
 	case verbs.Notice:
 		s.line(at, b.Text)
 	case verbs.DeviceKeysRenewed:
