@@ -176,3 +176,17 @@ func TestASleepyDeviceIsCountedOnce(t *testing.T) {
 	require.Less(t, told["on its way"], 60, "some woke in the window in which they were sent to")
 	require.Positive(t, told["on its way"])
 }
+
+// A command that a device keeps is carried out whether or not its acceptance was
+// heard, and the alert may be lost as well.
+func TestLostAnswersOfKeptCommands(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, strings.Replace(plot, "devices: 20, unreachable: 10%, late: 10%", "devices: 40, answers lost: 50%", 1))
+	require.NoError(t, s.act(0, "replace", "supplier", "by", "method 1", "takes effect", "9:00"))
+	s.rest()
+	sum := s.Sum()
+	require.Equal(t, 40, sum.Ends["recovered"])
+	require.Positive(t, sum.Work[0].Outcomes["no answer"])
+	require.Positive(t, sum.Work[0].Outcomes["executed"])
+	require.Empty(t, s.closing())
+}

@@ -14,7 +14,8 @@ import (
 // because this one cancels, will send none.
 func (w *World) mind(x *exchange) {
 	effect := x.check.Effect
-	if x.answer == nil || x.alert || effect != fleet.Kept && effect != fleet.Cancelled {
+	// That its acceptance was lost on the way changes nothing on the device.
+	if x.alert || effect != fleet.Kept && effect != fleet.Cancelled {
 		return
 	}
 	w.kept[x.device] = slices.DeleteFunc(w.kept[x.device], func(old *exchange) bool {
