@@ -41,7 +41,7 @@ func listCommand() *cli.Command {
 
 Example:
   drill list`,
-		Flags:  []cli.Flag{clikit.JSONFlag()},
+		Flags:  []cli.Flag{procedureFlag(), clikit.JSONFlag()},
 		Action: list,
 	}
 }
@@ -61,7 +61,7 @@ func list(c *cli.Context) error {
 	if _, err := clikit.Arguments(c); err != nil {
 		return err
 	}
-	p, err := procedure.Sample()
+	p, err := chosenProcedure(c)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,9 @@ Exit: 0 the drill can be played; 1 it cannot; 2 there is no such drill or file.
 
 Examples:
   drill check S01
-  drill check my-drill.yaml`,
-		Flags:  []cli.Flag{clikit.JSONFlag()},
+  drill check my-drill.yaml
+  drill check S01 --procedure ours.yaml              does it name what our own procedure has?`,
+		Flags:  []cli.Flag{procedureFlag(), clikit.JSONFlag()},
 		Action: check,
 	}
 }
@@ -115,7 +116,7 @@ func check(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := procedure.Sample()
+	p, err := chosenProcedure(c)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,13 @@ func TestOwnProcedure(t *testing.T) {
 	require.Empty(t, said.Errors)
 	require.Empty(t, said.Hints)
 
+	fewer := filepath.Join(t.TempDir(), "fewer.yaml")
+	require.NoError(t, os.WriteFile(fewer, []byte(strings.ReplaceAll(own, "unreached", "left-over")), 0o600))
+	require.Equal(t, clikit.Done, drillLine(t, "check", "S01", "--procedure", file).code)
+	missing := drillLine(t, "check", "S01", "--procedure", fewer)
+	require.Equal(t, clikit.Failed, missing.code)
+	require.Contains(t, missing.err, `unknown step of the procedure "unreached"`)
+
 	r, pack := played(t, "S01", "--procedure", file)
 	require.Equal(t, clikit.Done, r.code, r.err)
 	sum, err := os.ReadFile(filepath.Join(pack, summaryFile))

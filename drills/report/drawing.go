@@ -49,11 +49,11 @@ func keysDrawing() *drawing {
 
 // methodsDrawing is how a new key gets on a device, method by method.
 func methodsDrawing() *drawing {
-	d := &drawing{High: 122, Alt: "Method 1: the organisation signs the change with the key that was lost. Method 2: custodians open the Recovery key, the DCC puts the broker's keys in, " +
+	d := &drawing{High: 96, Alt: "Method 1: the organisation signs the change with the key that was lost. Method 2: custodians open the Recovery key, the DCC puts the broker's keys in, " +
 		"and the broker later hands over to the organisation's new keys. Method 3: custodians open the Recovery key and the DCC puts the new keys in at once. " +
 		"Contingency: custodians open the Contingency key and everything on the device is replaced, the root with it."}
 	row := func(y float64, name string, steps ...[]string) {
-		d.Boxes = append(d.Boxes, box{1, y, 27, 20, []string{name}, "open"})
+		d.Boxes = append(d.Boxes, box{1, y, 27, 16, []string{name}, "open"})
 		wide := (151 - 6*float64(len(steps)-1)) / float64(len(steps))
 		for i, lines := range steps {
 			x := 29 + float64(i)*(wide+6)
@@ -64,15 +64,15 @@ func methodsDrawing() *drawing {
 			case lines[0] == "Custodians":
 				kind = "key"
 			}
-			d.Boxes = append(d.Boxes, box{x, y, wide, 20, lines, kind})
+			d.Boxes = append(d.Boxes, box{x, y, wide, 16, lines, kind})
 			if i > 0 {
-				d.Arrows = append(d.Arrows, arrow{x - 6, y + 10, x, y + 10, "", false})
+				d.Arrows = append(d.Arrows, arrow{x - 6, y + 8, x, y + 8, "", false})
 			}
 		}
 	}
-	row(4, "Method 1", []string{"The organisation", "signs with the lost key"}, []string{"Broker", "adds its seal"}, []string{"Device", "new keys are in"})
-	row(35, "Method 2", []string{"Custodians", "open Recovery"}, []string{"DCC", "broker's keys in"}, []string{"Broker", "hands over"}, []string{"Device", "new keys are in"})
-	row(66, "Method 3", []string{"Custodians", "open Recovery"}, []string{"DCC", "signs the change"}, []string{"Device", "new keys are in"})
-	row(97, "Contingency", []string{"Custodians", "open Contingency"}, []string{"DCC", "new root, new keys"}, []string{"Device", "all is replaced"})
+	row(2, "Method 1", []string{"The organisation", "signs with the lost key"}, []string{"Broker", "adds its seal"}, []string{"Device", "new keys are in"})
+	row(27, "Method 2", []string{"Custodians", "open Recovery"}, []string{"DCC", "broker's keys in"}, []string{"Broker", "hands over"}, []string{"Device", "new keys are in"})
+	row(52, "Method 3", []string{"Custodians", "open Recovery"}, []string{"DCC", "signs the change"}, []string{"Device", "new keys are in"})
+	row(77, "Contingency", []string{"Custodians", "open Contingency"}, []string{"DCC", "new root, new keys"}, []string{"Device", "all is replaced"})
 	return d
 }
