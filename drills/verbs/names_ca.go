@@ -65,3 +65,20 @@ func (w *World) withNewRoot(of fleet.Snapshot) fleet.Snapshot {
 func (w *World) withNewDeviceKeys(of fleet.Snapshot) fleet.Snapshot {
 	return of.Where(func(r *fleet.Row) bool { return w.dcc.keysOf[r.Index] > 0 })
 }
+
+// endStatus is the end of a device: how far it came with the keys of a party or, in
+// a drill in which the party lost and renewed none, with the root certificate.
+func (w *World) endStatus(p *party, r *fleet.Row) string {
+	status := w.status(p, r)
+	partys := len(w.wanted(p)) > 0 || len(w.attackers) > 0
+	if status == "" || status == statusExcluded || partys || len(w.dcc.roots) == 1 {
+		return status
+	}
+	switch {
+	case w.rootOn(r.Index) == w.dcc.root().certificate.Serial:
+		return statusRecovered
+	case r.Reach == fleet.Unreachable:
+		return statusUnreachable
+	}
+	return statusOld
+}

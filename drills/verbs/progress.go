@@ -234,7 +234,7 @@ func (w *World) end(r *fleet.Row) (string, *party) {
 // holds somebody else's certificate is no Relevant Device of its own: it is
 // excluded. For any other device of somebody else it is empty.
 func (w *World) endFor(p *party, r *fleet.Row) string {
-	if status := w.status(p, r); status != "" || !w.isWrongHolder(p, r) {
+	if status := w.endStatus(p, r); status != "" || !w.isWrongHolder(p, r) {
 		return status
 	}
 	return statusExcluded
@@ -255,7 +255,7 @@ func (w *World) about() []*party {
 func (w *World) ends(p *party) map[string]int {
 	counts := map[string]int{}
 	for _, r := range w.relevant(p) {
-		counts[w.status(p, &r)]++
+		counts[w.endStatus(p, &r)]++
 	}
 	return counts
 }
