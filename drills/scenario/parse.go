@@ -105,6 +105,7 @@ func (c *checker) number(n *node, key string) int { return unit(c, n, key, Parse
 func (c *checker) head(root *node) {
 	s := c.s
 	s.ID, s.Title, s.About = text(root, "id"), text(root, "title"), text(root, "about")
+	s.Lost = text(root, "lost")
 	s.Label = c.oneOf(root, "label", "label", c.v.Labels)
 	for _, x := range root.get("rehearses").items {
 		s.Rehearses = append(s.Rehearses, c.known(x, "step of the procedure", c.stepIDs()))

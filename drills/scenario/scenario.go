@@ -27,6 +27,7 @@ type Scenario struct {
 	ID        string
 	Title     string
 	Label     string
+	Lost      string   // what was compromised, in words; empty: the key of the party whose keys are replaced
 	About     string   // for the papers of the players, may be empty
 	Rehearses []string // steps of the procedure pack
 	Minutes   int      // how long the exercise takes people

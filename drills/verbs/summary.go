@@ -14,8 +14,11 @@ import (
 // Figures are what a drill came to, counted. They stand in the outcome entry of
 // the journal and in summary.json; times are scenario time.
 type Figures struct {
-	Party       string         `json:"party"`       // the first one that the drill was about
-	Compromised string         `json:"compromised"` // which key, in words
+	Party       string `json:"party"`       // the first one that the drill was about
+	Compromised string `json:"compromised"` // which key, in words
+	// NoParty says that no party's key on devices was lost, attacked or replaced, so that
+	// the figures of devices are those of an estate that nothing happened to.
+	NoParty     bool           `json:"no_party_key_lost,omitempty"`
 	Devices     int            `json:"devices"`
 	Premises    int            `json:"premises"`
 	Prepayment  int            `json:"prepayment"` // devices whose customer pays in advance
@@ -124,7 +127,12 @@ func (w *World) figures() Figures {
 		TopUps: w.harm.topUps(), SiteVisits: len(rows) - ends[statusRecovered] - ends[statusExcluded], DeviceHours: round(w.harm.deviceHours()),
 		HeldFor: journal.FormatAt(w.harm.held), HeldHours: round(w.harm.heldAll.Hours()), RefusedSteps: w.refusals, Assumptions: w.assumptions(), Sample: w.samples(),
 	}
-	f.CompromisedCerts = len(p.generations[0])
+	if lost := w.cfg.Scenario.Lost; lost != "" {
+		f.Compromised, f.NoParty = lost, len(w.subjects) == 0
+	}
+	if f.CompromisedCerts = len(p.generations[0]); f.NoParty {
+		f.CompromisedCerts, f.SiteVisits = 0, 0
+	}
 	if f.RefusedSteps == nil {
 		f.RefusedSteps = []string{}
 	}
