@@ -102,7 +102,7 @@ func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, de
 	versionsOf(d.procedure, versions)
 	result, err := engine.Run(ctx, engine.Config{
 		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
-		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, ProcedureText: recordedText(d.procedure), Versions: versions, Speed: d.speed,
+		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, ProcedureText: string(d.procedure.Text), Versions: versions, Speed: d.speed,
 		Control: d.control(), Recording: d.recording,
 	})
 	d.progress.Clear()

@@ -37,15 +37,6 @@ func versionsOf(p *procedure.Pack, versions map[string]string) {
 	versions["procedure_sha256"] = p.SHA256
 }
 
-// recordedText is what the record keeps of the pack, so that the drill can be
-// played again: nothing of the one that is shipped.
-func recordedText(p *procedure.Pack) string {
-	if p.Shipped() {
-		return ""
-	}
-	return string(p.Text)
-}
-
 func procedureCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "procedure",

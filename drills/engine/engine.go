@@ -50,7 +50,7 @@ type Config struct {
 	Devices     int    // 0: the scenario's
 	Answers     string // how answers come, such as "terminal" or "script"
 	From        string // the run that this one plays again or branches from; empty for a run of its own
-	// ProcedureText is the procedure pack word for word, empty for the shipped one.
+	// ProcedureText is the procedure pack word for word.
 	ProcedureText string
 	Versions      map[string]string // of programs and packs
 

@@ -21,8 +21,9 @@ type Start struct {
 	RecordKey   string            `json:"record_key"`      // fingerprint
 	Verifier    string            `json:"record_verifier"` // public half, as x/mod's note package writes it
 	// The scenario and the procedure pack, word for word, so that the run can be
-	// played again from its journal alone. ProcedureText is empty for the pack that
-	// is shipped under the version named.
+	// played again from its journal alone, whatever pack is shipped by then.
+	// ProcedureText is empty in records of before it was kept: those are read with
+	// the pack that is shipped.
 	ScenarioText  string `json:"scenario_text"`
 	ProcedureText string `json:"procedure_text,omitempty"`
 }

@@ -59,12 +59,11 @@ type Pack struct {
 	Glossary   []Term      `yaml:"glossary"` // shown in papers alone
 
 	// SHA256 is the hash of the file, in hex; a record names the pack by it. Text
-	// is the file, word for word, which a record of a pack that is not shipped keeps.
+	// is the file, word for word, which a record keeps.
 	SHA256 string `yaml:"-"`
 	Text   []byte `yaml:"-"`
 
-	shipped bool
-	lint    Errors
+	lint Errors
 }
 
 // Name is how a record names the pack: its id and version.
@@ -106,16 +105,7 @@ var sample []byte
 
 // Sample is the pack that is shipped. It is an error of the build if it does
 // not parse.
-func Sample() (*Pack, error) {
-	p, err := Parse("sample.yaml", sample)
-	if err == nil {
-		p.shipped = true
-	}
-	return p, err
-}
-
-// Shipped says whether this is the pack that comes with the program.
-func (p *Pack) Shipped() bool { return p.shipped }
+func Sample() (*Pack, error) { return Parse("sample.yaml", sample) }
 
 // Parse reads a pack. file is for the errors, which are [Errors] where the text
 // could be read at all.

@@ -90,7 +90,6 @@ func TestLintOfSample(t *testing.T) {
 	p, err := procedure.Sample()
 	require.NoError(t, err)
 	require.Empty(t, p.Lint())
-	require.True(t, p.Shipped())
 }
 
 // Every row of the table of keys and methods has a procedure, with the body that
@@ -176,7 +175,6 @@ func TestCustody(t *testing.T) {
 	require.Equal(t, 2, c.Shares)
 	require.Equal(t, "AMBER", own.Confidential(), "the highest label, if the guidance has none")
 	require.Len(t, own.SHA256, 64)
-	require.False(t, own.Shipped())
 }
 
 // what is added to the small pack, and what is wrong with it.

@@ -136,6 +136,8 @@ func TestOtherPack(t *testing.T) {
 	t.Parallel()
 	r := reportOf(t, journal.Start{Run: "one", Versions: map[string]string{"procedure": "sample/1"}})
 	require.Contains(t, r.OtherPack(), "made with the procedure pack sample/1 and is read with sample/2")
+	labelled := reportOf(t, journal.Start{Run: "one", Scenario: "S01", Label: "GREEN", ProcedureText: strings.Replace(ownPack, "labels:", "label: RED\nlabels:", 1)})
+	require.Equal(t, "RED", labelled.Start.Label, "a record carries the label of the pack that it holds")
 	own := reportOf(t, journal.Start{Run: "one", ProcedureText: ownPack, Versions: map[string]string{"procedure": "ours/7"}})
 	require.Empty(t, own.OtherPack())
 	_, err := report.New(entries(t, journal.Start{Scenario: "S01", ProcedureText: "id: ["}), nil)

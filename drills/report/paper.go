@@ -72,13 +72,13 @@ func NewPaper(s *scenario.Scenario, pack *procedure.Pack, reader Reader, large b
 	if !slices.Contains(Readers(), reader) {
 		return nil, fmt.Errorf("making papers: nobody is called %q: player, facilitator or observer", reader)
 	}
-	p := &Paper{Label: s.Label, Title: s.Title, Large: large}
+	p := &Paper{Label: higher(pack, s.Label, pack.Label), Title: s.Title, Large: large}
 	w := &writer{Paper: p, s: s, pack: pack}
 	who := map[Reader]string{Player: "Papers for players", Facilitator: "Papers for the facilitator", Observer: "Papers for observers"}[reader]
 	p.Sub = fmt.Sprintf("%s. Drill %s, about %d minutes of play.", who, s.ID, s.Minutes)
 	if reader != Player {
 		// What holds answers is confidential by default, and a mix takes the highest class.
-		p.Label = higher(pack, s.Label, pack.Confidential())
+		p.Label = higher(pack, p.Label, pack.Confidential())
 		w.note("This paper holds answers. It is not for players before the drill is over.")
 	}
 	w.front()

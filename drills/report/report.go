@@ -105,6 +105,8 @@ func (r *Report) take(e journal.Entry) error {
 	switch e.Kind {
 	case journal.KindStart:
 		err = e.Decode(&r.Start)
+		// The record holds the procedure pack, and a mix takes the highest class.
+		r.Start.Label = higher(r.Pack, r.Start.Label, r.Pack.Label)
 		text = fmt.Sprintf("drill %s begins: %d devices, seed %d, %s", r.Start.Scenario, r.Start.Devices, r.Start.Seed, r.Start.Answers)
 	case journal.KindInject:
 		var b journal.Inject
@@ -217,9 +219,9 @@ func (r *Report) BodyName(id string) string {
 	return id
 }
 
-// PackOf is the procedure pack that a record was made with: the one that it
-// keeps, or the shipped one. A record of an earlier version of the shipped pack is
-// read with today's, and [Report.OtherPack] says so.
+// PackOf is the procedure pack that a record was made with, which it keeps. A
+// record that keeps none is read with the one that is shipped, and
+// [Report.OtherPack] says so where that is another.
 func PackOf(start journal.Start) (*procedure.Pack, error) {
 	if start.ProcedureText == "" {
 		return procedure.Sample()
