@@ -100,6 +100,9 @@ func TestEveryOption(t *testing.T) {
 				require.NoError(t, json.Unmarshal([]byte(r.out), &sum), r.out+r.err)
 				require.Equal(t, "finished", sum.Outcome)
 				require.Equal(t, sum.Finding == "held", r.code == clikit.Done)
+				if sum.Finding == "not held" {
+					require.Contains(t, sum.Lines[0].Text, "which differs from the author's expectation", "what did not hold names the decision before it")
+				}
 				ends := 0
 				for _, n := range sum.Figures.Ends {
 					ends += n
