@@ -57,8 +57,7 @@ func read(page string) string {
 func secrets(s *scenario.Scenario) map[string]string {
 	out := map[string]string{}
 	add := func(where, text string) { out[where] = text }
-	var event func(where string, e scenario.Event)
-	event = func(where string, e scenario.Event) {
+	event := func(where string, e scenario.Event) {
 		switch {
 		case e.Inject != nil:
 			add(where+", text of the inject", e.Inject.Text)
