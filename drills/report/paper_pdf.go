@@ -18,6 +18,7 @@ func (p *Paper) PDF(w io.Writer) error {
 	s := newSheet(p.Label, p.Title, p.Sub, size)
 	s.heading(1.7*size, p.Title)
 	s.text(p.Sub)
+	s.Ln(1.5)
 	for i, x := range p.Parts {
 		switch x.Kind {
 		case "heading":
@@ -231,8 +232,10 @@ func (s *sheet) plot(p *plot) {
 	label := func(x, y float64, text, align string) {
 		px, py := at(x, y)
 		s.SetFont("Helvetica", "", 8.4)
-		s.SetXY(px, py)
-		s.CellFormat(60, 4, s.latin(text), "", 0, align, false, 0, "")
+		if align == "R" {
+			px -= s.GetStringWidth(text) + 1
+		}
+		s.Text(px, py+3, s.latin(text))
 	}
 	line := func(a, b xy) {
 		x1, y1 := at(a.X+18, a.Y+4)
@@ -241,10 +244,10 @@ func (s *sheet) plot(p *plot) {
 	}
 	line(xy{0, 0}, xy{0, 60})
 	line(xy{0, 60}, xy{160, 60})
-	label(16-60/scale, 3, thousands(p.Devices), "R")
-	label(16-60/scale, 62, "0", "R")
-	label(16, 65, "0:00", "L")
-	label(178-60/scale, 65, clock(time.Duration(p.Hours*float64(time.Hour))), "R")
+	label(17, 3, thousands(p.Devices), "R")
+	label(17, 60, "0", "R")
+	label(18, 65, "0:00", "L")
+	label(178, 65, clock(time.Duration(p.Hours*float64(time.Hour))), "R")
 	for i, x := range p.Series {
 		if i == 1 {
 			s.SetDashPattern([]float64{2, 1}, 0)
