@@ -1,10 +1,18 @@
-// Package report turns the record of a drill into what a committee reads.
+// Package report turns drills into what a committee reads: papers before one, and
+// afterwards what its record says.
 //
 // A [Report] is made from the journal alone, so that whatever it says can be
 // found there: the closing summary that ends a run on the terminal and opens the
 // report ([Report.Lines], [Report.Text]), the after-action report as one HTML
-// page that prints ([Report.HTML]), the timeline as CSV ([Report.CSV]), and two
-// runs side by side ([Compare]).
+// page that prints ([Report.HTML]) and as a document ([Report.PDF]), the timeline
+// as CSV ([Report.CSV]), what the drill gives to the Recovery Key Guidance
+// ([Report.Guidance]), two runs side by side ([Compare]), and which steps of the
+// procedure many runs rehearsed ([Cover]). What did not hold names the decisions
+// before it that differ from the author's expectation ([Report.DifferBefore]).
+//
+// A [Paper] is made from a scenario and a procedure pack. Nothing that a scenario
+// keeps for later is in a paper for players; a test holds every shipped drill to
+// that.
 //
 // It says "differs from the author's expectation" and never "wrong"; it says
 // "sample" wherever a figure or a rule is; every time is scenario time. It
