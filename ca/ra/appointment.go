@@ -197,14 +197,22 @@ func (d AddCredential) complete(ctx context.Context, tx store.Tx, r *Registry) (
 	if err != nil {
 		return nil, facts{}, err
 	}
-	switch has, err := credentialIn(ctx, tx, c.Serial); {
-	case err == nil:
-		return nil, facts{}, refuse("credential", "a certificate with serial number %s is, or was, a credential of officer %q", c.Serial, has.Officer)
-	case !errors.Is(err, ca.ErrNotFound):
+	if err := unused(ctx, tx, c.Serial); err != nil {
 		return nil, facts{}, err
 	}
 	d.Serial, d.Fingerprint, d.Holder, d.NotAfter = c.Serial, c.Fingerprint, c.Subject, c.NotAfter.Format(time.RFC3339)
 	return d, facts{party: o.Party, on: o, barred: map[PersonID]string{o.Person: "it is about this person"}}, nil
+}
+
+// unused refuses a certificate by which an officer is, or was, known.
+func unused(ctx context.Context, tx store.Tx, serial policy.Serial) error {
+	switch has, err := credentialIn(ctx, tx, serial); {
+	case err == nil:
+		return refuse("credential", "a certificate with serial number %s is, or was, a credential of officer %q", serial, has.Officer)
+	case !errors.Is(err, ca.ErrNotFound):
+		return err
+	}
+	return nil
 }
 
 func (d AddCredential) apply(ctx context.Context, tx store.Tx, r *Registry, a *Approval, now time.Time) error {
@@ -296,6 +304,9 @@ func (r *Registry) Found(ctx context.Context, by string, managers []Founder) err
 			}
 			c, err := newCredential(f.Officer, f.Certificate, now)
 			if err != nil {
+				return err
+			}
+			if err := unused(ctx, tx, c.Serial); err != nil {
 				return err
 			}
 			if err := insertCredential(ctx, tx, c, now); err != nil {

@@ -24,7 +24,10 @@ func TestFounding(t *testing.T) {
 	twice.Person = one.Person
 	unscreened := two
 	unscreened.Screened = ""
+	shared := two
+	shared.Certificate = one.Certificate
 	refused(t, w.ra.Found(t.Context(), "installer", []ra.Founder{one}), "founders")
+	refused(t, w.ra.Found(t.Context(), "installer", []ra.Founder{one, shared}), "credential")
 	refused(t, w.ra.Found(t.Context(), "installer", []ra.Founder{one, twice}), "person")
 	refused(t, w.ra.Found(t.Context(), "installer", []ra.Founder{one, unscreened}), "screening")
 	require.Zero(t, w.records(t), "a refusal leaves nothing")
