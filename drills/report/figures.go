@@ -13,7 +13,8 @@ import (
 type Figures struct {
 	Party       string         `json:"party"`
 	Compromised string         `json:"compromised"`
-	NoParty     bool           `json:"no_party_key_lost"` // nothing happened to any party's key on devices
+	NoParty     bool           `json:"no_party_key_lost"`   // nothing happened to any party's key on devices
+	NotStolen   bool           `json:"no_party_key_stolen"` // the keys that were replaced were no thief's
 	Devices     int            `json:"devices"`
 	Premises    int            `json:"premises"`
 	Prepayment  int            `json:"prepayment"`
@@ -82,6 +83,14 @@ func (f *Figures) trusting() int {
 	return f.Ends["still trusting the stolen key"] + f.Ends["unreachable"]
 }
 
+// replacedKey is what to call the key that devices were to be rid of.
+func (f *Figures) replacedKey() string {
+	if f.NotStolen {
+		return "old"
+	}
+	return "stolen"
+}
+
 // An Opening is custodians being asked for a key.
 type Opening struct {
 	Key     string `json:"key"`
@@ -113,9 +122,9 @@ func (o Opening) text() string {
 	}
 	switch {
 	case o.Closed:
-		return fmt.Sprintf("key %s closed after %d uses", o.Key, o.Uses)
+		return fmt.Sprintf("key %s closed after %s", o.Key, plural(o.Uses, "use"))
 	case o.Opened:
-		return fmt.Sprintf("key %s opened by %d of %d custodians, for at most %d uses: %s", o.Key, given, o.Of, o.Count, o.Use)
+		return fmt.Sprintf("key %s opened by %d of %d custodians, for at most %s: %s", o.Key, given, o.Of, plural(o.Count, "use"), o.Use)
 	case o.Refused != "":
 		return fmt.Sprintf("key %s NOT opened: %s", o.Key, o.Refused)
 	default:

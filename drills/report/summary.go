@@ -75,7 +75,7 @@ func (r *Report) Verdict() []string {
 	if r.Outcome.Finding == "not held" {
 		word = "NO."
 	}
-	text := fmt.Sprintf("%s Still trusting the stolen key: %s of %s Relevant Devices", word, thousands(f.trusting()), thousands(f.Devices))
+	text := fmt.Sprintf("%s Still trusting the %s key: %s of %s Relevant Devices", word, f.replacedKey(), thousands(f.trusting()), thousands(f.Devices))
 	if n := f.Ends["unreachable"]; f.NoParty {
 		text = word + " No party's key on devices was lost"
 	} else if n > 0 {
@@ -221,12 +221,12 @@ func (r *Report) consumers() string {
 
 func (r *Report) keys() string {
 	f := &r.Figures
-	s := "nothing revoked"
+	s := "no Organisation Certificate revoked"
 	if f.Revoked > 0 {
 		s = fmt.Sprintf("%d revoked %s", f.Revoked, clockText(f.RevokedAt))
 	}
 	if f.CompromisedCerts > 0 {
-		s += fmt.Sprintf(" (of the %d certificates of the compromised keys, %d)", f.CompromisedCerts, f.CompromisedRevoked)
+		s += fmt.Sprintf(" (of the %s of the compromised keys, %d)", plural(f.CompromisedCerts, "certificate"), f.CompromisedRevoked)
 	}
 	return fmt.Sprintf("%s, CRL %d. Recovery key %s, Contingency key %s. CA signatures unaccounted for %d",
 		s, f.CRLNumber, plural(f.RecoveryUses, "use"), plural(f.ContingencyUses, "use"), f.Unaccounted)
@@ -284,9 +284,9 @@ func (r *Report) Open() []string {
 	var open []string
 	switch n := f.trusting(); {
 	case n > 0 && f.CompromisedRevoked > 0:
-		open = append(open, fmt.Sprintf("the stolen key's certificates are revoked, and %s trust it still: the Recovery key or a visit. Who decides?", plural(n, "device")))
+		open = append(open, fmt.Sprintf("the stolen key's certificates are revoked, and %s it still: the Recovery key or a visit. Who decides?", counted(n, "device", "trusts", "trust")))
 	case n > 0:
-		open = append(open, fmt.Sprintf("%s trust the stolen key still. Who owns them?", plural(n, "device")))
+		open = append(open, fmt.Sprintf("%s the %s key still. Who owns %s?", counted(n, "device", "trusts", "trust"), f.replacedKey(), choose(n == 1, "it", "them")))
 	}
 	if f.CompromisedCerts > f.CompromisedRevoked {
 		open = append(open, fmt.Sprintf("%s of the compromised keys NOT revoked. Until when?", plural(f.CompromisedCerts-f.CompromisedRevoked, "certificate")))
@@ -295,7 +295,7 @@ func (r *Report) Open() []string {
 		open = append(open, fmt.Sprintf("%s under the Access Control Broker. Handed back when?", plural(n, "device")))
 	}
 	if n := f.Ends["taken by the intruder"]; n > 0 {
-		open = append(open, fmt.Sprintf("%s trust the intruder. What takes them back?", plural(n, "device")))
+		open = append(open, fmt.Sprintf("%s the intruder. What takes %s back?", counted(n, "device", "trusts", "trust"), choose(n == 1, "it", "them")))
 	}
 	for _, o := range r.Openings {
 		if o.Body.Closed && o.Body.Uses == 0 {

@@ -25,6 +25,18 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%s %ss", thousands(n), noun)
 }
 
+// counted is plural with the verb that goes with the number.
+func counted(n int, noun, one, many string) string {
+	return plural(n, noun) + " " + choose(n == 1, one, many)
+}
+
+func choose(first bool, one, other string) string {
+	if first {
+		return one
+	}
+	return other
+}
+
 // clock writes scenario time as hours and minutes.
 func clock(at time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(at.Hours()), int(at.Minutes())%60)

@@ -274,8 +274,10 @@ func (w *World) publish(ctx context.Context, at time.Duration, issuer string) er
 }
 
 // list is the newest list of an authority's newest key, or nil.
-func (a *authority) list(issuer string) *policy.CRL {
-	key := a.made[issuer].SubjectKeyID
+func (a *authority) list(issuer string) *policy.CRL { return a.listOf(a.made[issuer].SubjectKeyID) }
+
+// listOf is the newest list that a key signed, or nil.
+func (a *authority) listOf(key policy.KeyID) *policy.CRL {
 	for i := len(a.lists) - 1; i >= 0; i-- {
 		if a.lists[i].AuthorityKeyID == key {
 			return a.lists[i]

@@ -58,10 +58,11 @@ func (w *World) deferRevocation(_ context.Context, at time.Duration, a engine.Ac
 			return err
 		}
 		by := fmt.Sprintf("SMKI PMA (exercise): put off until %s", journal.FormatAt(d.until))
-		if err := w.withdraw(ctx, at, p, w.oldSets(p), policy.ReasonKeyCompromise, by); err != nil {
+		issuers, err := w.withdraw(ctx, at, p, w.oldSets(p), policy.ReasonKeyCompromise, by)
+		if err != nil {
 			return err
 		}
-		return w.publish(ctx, at, "issuing-oca")
+		return w.publishRevoked(ctx, at, issuers)
 	}})
 	return nil
 }

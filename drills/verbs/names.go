@@ -58,7 +58,7 @@ func types() []scenario.Type {
 			Name: typeCA, Says: "the certification authority",
 			Fields: []scenario.Name{
 				{Name: "issued", Type: "int", Says: "organisation certificates issued since the start"},
-				{Name: "revoked", Type: "int", Says: "certificates on the newest Organisation CRL"},
+				{Name: "revoked", Type: "int", Says: "certificates on the newest Organisation CRL of each Issuing OCA"},
 			},
 		},
 		{

@@ -18,7 +18,10 @@ type Figures struct {
 	Compromised string `json:"compromised"` // which key, in words
 	// NoParty says that no party's key on devices was lost, attacked or replaced, so that
 	// the figures of devices are those of an estate that nothing happened to.
-	NoParty     bool           `json:"no_party_key_lost,omitempty"`
+	NoParty bool `json:"no_party_key_lost,omitempty"`
+	// NotStolen says that the keys that were replaced were no thief's: something else was
+	// lost, or nothing.
+	NotStolen   bool           `json:"no_party_key_stolen,omitempty"`
 	Devices     int            `json:"devices"`
 	Premises    int            `json:"premises"`
 	Prepayment  int            `json:"prepayment"` // devices whose customer pays in advance
@@ -130,25 +133,34 @@ func (w *World) figures() Figures {
 	if lost := w.cfg.Scenario.Lost; lost != "" {
 		f.Compromised, f.NoParty = lost, len(w.subjects) == 0
 	}
-	if f.CompromisedCerts = len(p.generations[0]); f.NoParty {
-		f.CompromisedCerts, f.SiteVisits = 0, 0
+	f.NotStolen = w.cfg.Scenario.Lost != "" && len(w.attackers) == 0
+	if f.NoParty {
+		f.SiteVisits = 0
 	}
 	if f.RefusedSteps == nil {
 		f.RefusedSteps = []string{}
 	}
-	if list := w.authority.list("issuing-oca"); list != nil {
+	if list := w.authority.list(thingIssuingOCA); list != nil {
 		f.CRLNumber = list.Number
+	}
+	if !f.NotStolen {
+		f.CompromisedCerts = len(p.generations[0])
 		for _, c := range p.generations[0] {
-			if _, is := list.Find(c.certificate.Serial); is {
+			if w.authority.revoked(c.certificate.Serial) {
 				f.CompromisedRevoked++
 			}
 		}
-		if len(list.Entries) > 0 {
-			f.RevokedAt = journal.FormatAt(list.ThisUpdate.Sub(w.clock.epoch).Truncate(time.Second))
-		}
 	}
-	if len(w.attackers) > 0 {
+	if f.Revoked > 0 {
+		f.RevokedAt = journal.FormatAt(w.revokedAt)
+	}
+	switch {
+	case f.Taken == 1:
+		f.Misuse = "an intruder's key stood on 1 device"
+	case f.Taken > 1:
 		f.Misuse = fmt.Sprintf("an intruder's key stood on %d devices", f.Taken)
+	case len(w.attackers) > 0:
+		f.Misuse = "an intruder tried, and came to no device"
 	}
 	f.Recovery = w.recoveryTimes(p)
 	for _, about := range w.about() {

@@ -64,10 +64,16 @@ func (w *World) Names() map[string]any {
 }
 
 func (w *World) revokedCount() int {
-	if list := w.authority.list("issuing-oca"); list != nil {
-		return len(list.Entries)
+	n := 0
+	for _, key := range w.authority.keys {
+		if key.Name != thingIssuingOCA {
+			continue
+		}
+		if list := w.authority.listOf(key.Certificate.SubjectKeyID); list != nil {
+			n += len(list.Entries)
+		}
 	}
-	return 0
+	return n
 }
 
 // work adds up the campaigns that replace a party's keys.

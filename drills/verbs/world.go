@@ -108,9 +108,10 @@ type World struct {
 	reports   int
 	files     int // exchanged, for the numbers in their names
 	deferrals map[*party]*deferral
-	refusals  []string // verbs that the rules refused, for the summary
-	differ    int      // cells that are not what a device said when it was asked
-	issued    int      // organisation certificates since 0:00
+	refusals  []string      // verbs that the rules refused, for the summary
+	revokedAt time.Duration // when a certificate was last revoked
+	differ    int           // cells that are not what a device said when it was asked
+	issued    int           // organisation certificates since 0:00
 	snapshot  fleet.Snapshot
 
 	unaccounted int           // signatures of CA keys without an intent; set by Closing
