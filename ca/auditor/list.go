@@ -103,8 +103,43 @@ func (a *inspection) published(ctx context.Context, r *record, f *found) error {
 	if err := a.readList(r, what, row.der, l); err != nil {
 		return err
 	}
+	if err := a.position(ctx, r, what); err != nil {
+		return err
+	}
 	a.marks.set(said.ID, listed)
 	a.report.Lists++
+	return nil
+}
+
+// position compares what a list says it was made from with what it shows: a
+// revocation behind the position waits for a list, and one before it does not. A list
+// from before positions were kept, and one of the IKI authority, has none.
+func (a *inspection) position(ctx context.Context, r *record, what string) error {
+	said := r.says
+	if isIKI(said.Issuer) {
+		return nil
+	}
+	var to, off sql.NullInt64
+	if err := a.tx.QueryRow(ctx, `SELECT to_revocation, written_off FROM crl WHERE issuer = $1 AND number = $2`, said.Issuer, said.Number).Scan(&to, &off); err != nil {
+		return err
+	}
+	if !to.Valid || !off.Valid {
+		return nil
+	}
+	var before int64
+	if err := a.tx.QueryRow(ctx, `SELECT COUNT(*) FROM revocation WHERE issuer = $1 AND on_crl AND seq <= $2`, said.Issuer, to.Int64).Scan(&before); err != nil {
+		return err
+	}
+	if before+off.Int64 != said.Entries {
+		return differ(r.Seq, "%s: it says that it was made from %d revocations and %d written-off serials, and the log has %d entries", what, before, off.Int64, said.Entries)
+	}
+	var there bool
+	if err := a.tx.QueryRow(ctx, `SELECT $1 = 0 OR EXISTS (SELECT 1 FROM revocation WHERE issuer = $2 AND seq = $3)`, to.Int64, said.Issuer, to.Int64).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		return differ(r.Seq, "%s: it says that it was made from the revocations up to number %d, which there is not", what, to.Int64)
+	}
 	return nil
 }
 

@@ -305,6 +305,15 @@ func TestTampering(t *testing.T) {
 		{"a list is valid longer", func(x tamperer) { x.hit(`UPDATE crl SET next_update = next_update + 1 WHERE number = 2`) }, "its end of validity is"},
 		{"a list counts its entries wrong", func(x tamperer) { x.hit(`UPDATE crl SET entries = 0 WHERE number = 2`) }, "its count of entries is 0 in the ledger, 2 in the log"},
 		{"a list covers what it does not show", func(x tamperer) { x.hit(`UPDATE crl SET covers = 7 WHERE number = 2`) }, "its count of what it covers is 7"},
+		{"a list says that it was made from later revocations", func(x tamperer) {
+			x.hit(`UPDATE crl SET to_revocation = to_revocation + 100 WHERE issuer = 'issuing-dca-1' AND number = 3`)
+		}, "up to number"},
+		{"a list says that it was made from fewer revocations", func(x tamperer) {
+			x.hit(`UPDATE crl SET to_revocation = 0 WHERE issuer = 'issuing-dca-1' AND number = 3`)
+		}, "list 3 of issuing-dca-1: it says that it was made from"},
+		{"a list says that it was made from more written-off serials", func(x tamperer) {
+			x.hit(`UPDATE crl SET written_off = written_off + 1 WHERE issuer = 'issuing-dca-1' AND number = 3`)
+		}, "list 3 of issuing-dca-1: it says that it was made from"},
 		{"a list was published at another time", func(x tamperer) { x.hit(`UPDATE crl SET published_at = 1 WHERE number = 2`) }, "its time of publication is 1970"},
 		{"a list has another intent", func(x tamperer) {
 			x.hit(`UPDATE crl SET intent = $1 WHERE issuer = 'issuing-dca-1' AND number = 3`, x.number(`SELECT intent FROM crl WHERE issuer = 'issuing-dca-1' AND number = 2`))
