@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 )
 
@@ -46,6 +47,9 @@ type RemovedTable struct {
 // ErrMoved is wrapped by the error of [Open] for a file whose contents were moved
 // to another database. It is a record of what was, and nothing writes to it.
 var ErrMoved = errors.New("this database was moved")
+
+// ErrAway is wrapped by the error of [Move] when the new database takes no connection.
+var ErrAway = errors.New("the new database is not available")
 
 // Move copies a SQLite file, whole, to an empty PostgreSQL database, and marks the
 // file as moved: from then on [Open] refuses it, and so does every statement that
@@ -90,6 +94,9 @@ func Move(ctx context.Context, m Removal) (*Removed, error) {
 	r := &removing{Removal: m, from: found.(*sqlite), to: to}
 	removed, err := r.run(ctx)
 	if err != nil {
+		if away := (*pgconn.ConnectError)(nil); errors.As(err, &away) {
+			err = fmt.Errorf("%w: %w", ErrAway, err)
+		}
 		return nil, fmt.Errorf("moving store %q to %q: %w", r.from, r.to, err)
 	}
 	return removed, nil

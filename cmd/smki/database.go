@@ -42,7 +42,7 @@ Killed at any moment, the CA is where it was, or is moved: run the same command 
 
 The database must exist and be empty, and the address be that of its owner. --dry-run looks and counts, and changes nothing.
 
-Exit: 0 moved, or may be moved; 1 not moved; 2 wrong usage; 4 a database is not available.
+Exit: 0 moved, or may be moved; 1 not moved; 2 wrong usage; 3 it was moved to another database before; 4 a database is not available.
 
 --json prints {from, to, moved, tables [{table, rows}], audit_records, audit_head}.
 

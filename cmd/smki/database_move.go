@@ -51,7 +51,11 @@ func runDatabaseMove(c *cli.Context) error {
 		if errors.Is(err, store.ErrMoved) {
 			return refused("%v; give that address", err)
 		}
-		return clikit.With(clikit.Failed, fmt.Errorf("%w; the CA is where it was", err))
+		code := clikit.Failed
+		if errors.Is(err, store.ErrAway) {
+			code = clikit.Unavailable
+		}
+		return clikit.With(code, fmt.Errorf("%w; the CA is where it was", err))
 	}
 	result.From, result.To, result.Tables = moved.From, moved.To, moved.Tables
 	if result.Moved {

@@ -61,6 +61,9 @@ func TestDatabaseMove(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(kept), string(now))
 
+	code, _, errs = smki(t, "database", "move", "--home", home, "--to", "postgres://nobody@127.0.0.1:1/smki?sslmode=disable", "--dry-run")
+	require.Equal(t, clikit.Unavailable, code, errs)
+	require.Contains(t, errs, "the CA is where it was")
 	code, _, errs = smki(t, "database", "role", "--home", home, "--login", "x", "--apply")
 	require.Equal(t, clikit.Usage, code, errs)
 	require.Contains(t, errs, "SQLite file")
