@@ -76,7 +76,10 @@ func NewPaper(s *scenario.Scenario, pack *procedure.Pack, reader Reader, large b
 	w := &writer{Paper: p, s: s, pack: pack}
 	who := map[Reader]string{Player: "Papers for players", Facilitator: "Papers for the facilitator", Observer: "Papers for observers"}[reader]
 	p.Sub = fmt.Sprintf("%s. Drill %s, about %d minutes of play.", who, s.ID, s.Minutes)
-	if reader != Player {
+	if reader == Player {
+		// A title says what happened: "a false alarm" is the answer.
+		p.Title = "Exercise " + s.ID
+	} else {
 		// What holds answers is confidential by default, and a mix takes the highest class.
 		p.Label = higher(pack, p.Label, pack.Confidential())
 		w.note("This paper holds answers. It is not for players before the drill is over.")

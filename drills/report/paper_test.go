@@ -92,6 +92,8 @@ func secrets(s *scenario.Scenario) map[string]string {
 			add("assessment of "+a.Factor+" in "+d.Name, a.Finding)
 		}
 	}
+	add("title", s.Title)
+	add("lost", s.Lost)
 	for _, f := range s.Findings {
 		add("finding", f.Says)
 	}
@@ -107,7 +109,7 @@ func secrets(s *scenario.Scenario) map[string]string {
 // procedure pack's own words.
 func told(t *testing.T, s *scenario.Scenario, pack *procedure.Pack) string {
 	t.Helper()
-	public := []string{s.Title, s.About, string(pack.Text)}
+	public := []string{s.About, string(pack.Text)}
 	for _, p := range s.Parties {
 		public = append(public, p.Name, p.ID)
 	}
