@@ -58,6 +58,7 @@ check: test ## test, and the race detector, static analysis, short fuzzing and e
 	@cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	@bin/staticcheck ./...
 	@$(MAKE) --no-print-directory fuzz
+	@SMKI_SOAK=1 $(GO) test -run TestEveryOption ./cmd/drill
 	@for s in $$(bin/drill list --json | grep -o '"id": *"[^"]*"' | cut -d'"' -f4); do \
 	  d=$$(mktemp -d); echo "drill $$s"; bin/drill run $$s --auto --devices 200 --out $$d/pack >$$d/log || { cat $$d/log; exit 1; }; \
 	  bin/drill verify $$d/pack || exit 1; rm -rf $$d; done
