@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -159,6 +160,35 @@ func TestServeHostile(t *testing.T) {
 	require.Equal(t, "CSR_ERROR", got.Certificate[1].Status)
 	require.Equal(t, clikit.Done, s.stop())
 	require.NotContains(t, s.log.String(), `"level":"ERROR"`)
+}
+
+// Whoever sends a document that is far too long over HTTP/2 has it taken off his hands
+// before the answer ends the stream, and hears that the format is wrong.
+func TestServeOversized(t *testing.T) {
+	t.Parallel()
+	home := newHome(t)
+	s := serveHome(t, home)
+	for path, i := range map[string]iki.Interface{smkiws.DefaultAdHocPath: iki.AdHoc, smkiws.SubmitPath: iki.Batched} {
+		c := s.client(t, newHolder(t, home, "Exercise Supplier A", string(i)+"-1", policy.RoleSupplier, i))
+		c.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+		for _, text := range []string{strings.Repeat("A", 3<<20), strings.Repeat("<a>", 200_000), "<SubmitCSRBatch>" + strings.Repeat("<a>", 10_000_000)} {
+			body := strings.NewReader(text)
+			request, err := http.NewRequest("POST", s.secure+path, io.NopCloser(body))
+			require.NoError(t, err)
+			request.ContentLength = int64(len(text))
+			request.Header.Set("Content-Type", "application/xml")
+			answer, err := c.Do(request)
+			require.NoError(t, err)
+			said, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			require.NoError(t, err)
+			require.Equal(t, 2, answer.ProtoMajor)
+			require.Equal(t, http.StatusOK, answer.StatusCode)
+			require.Contains(t, string(said), "FORMAT_ERROR")
+			require.Zero(t, body.Len(), "the stream ended before the document was sent")
+		}
+	}
+	require.Equal(t, clikit.Done, s.stop())
 }
 
 func each(n int, f func(int)) {

@@ -31,6 +31,12 @@ func batchLane(octets int64, send time.Duration) lane {
 	return lane{atOnce: 32, body: octets + 1<<20, read: send, write: 4 * send}
 }
 
+// drainOctets is how much of a body is read, and thrown away, after the answer was made
+// without the rest of it. A server that ends an HTTP/2 stream before the client has
+// sent everything tells it to stop, and clients, curl 7.88 among them, drop the answer
+// with it.
+const drainOctets = 64 << 20
+
 // bound keeps requests to the lane, and answers 503 when it is full. The deadlines are
 // set anew with each request, because a connection may come from another lane.
 func (l lane) bound(next http.Handler) http.Handler {
@@ -51,7 +57,16 @@ func (l lane) bound(next http.Handler) http.Handler {
 			_ = c.SetReadDeadline(time.Time{})
 		} else {
 			_ = c.SetReadDeadline(now.Add(l.read))
-			r.Body = &timedBody{ReadCloser: http.MaxBytesReader(w, r.Body, l.body), lift: func() { _ = c.SetReadDeadline(time.Time{}) }}
+			lift := func() { _ = c.SetReadDeadline(time.Time{}) }
+			all := &arriving{ReadCloser: r.Body}
+			r.Body = &timedBody{ReadCloser: http.MaxBytesReader(w, all, l.body), lift: lift}
+			defer func() {
+				if all.worthReading(r) {
+					_ = c.SetReadDeadline(time.Now().Add(l.read))
+					_, _ = io.CopyN(io.Discard, all, drainOctets)
+					lift()
+				}
+			}()
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -70,4 +85,24 @@ func (b *timedBody) Read(p []byte) (int, error) {
 		b.lift()
 	}
 	return n, err
+}
+
+// arriving is a body as the client sends it.
+type arriving struct {
+	io.ReadCloser
+	octets int64 // that were read
+	ended  bool
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	a.octets += int64(n)
+	a.ended = a.ended || err != nil
+	return n, err
+}
+
+// worthReading tells whether there may be a rest that the client is sending, and that
+// is not too long. A client that waits to be told to send is not told.
+func (a *arriving) worthReading(r *http.Request) bool {
+	return !a.ended && r.ContentLength-a.octets <= drainOctets && (a.octets > 0 || r.Header.Get("Expect") == "")
 }
