@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -40,9 +41,10 @@ last backup of it too.
 
 Killed at any moment, the CA is where it was, or is moved: run the same command again, which finds out what is left to do.
 
-The database must exist and be empty, and the address be that of its owner. --dry-run looks and counts, and changes nothing.
+The database must exist and be empty, and the address be that of its owner. --dry-run looks and counts, and changes nothing:
+of a file whose tables are of an older version of this program it says so, and counts nothing.
 
-Exit: 0 moved, or may be moved; 1 not moved; 2 wrong usage; 3 it was moved to another database before; 4 a database is not available.
+Exit: 0 moved, or may be moved; 1 not moved; 2 wrong usage; 3 it was moved to another database before, or --dry-run found tables of an older version; 4 a database is not available.
 
 --json prints {from, to, moved, tables [{table, rows}], audit_records, audit_head}.
 
@@ -113,6 +115,20 @@ func noDatabase(err error) error {
 	return clikit.With(clikit.Unavailable, fmt.Errorf("the database is not available: %w", err))
 }
 
+// withoutPassword refuses an address that holds a password before anything is opened.
+// It does not repeat it.
+func withoutPassword(command, flag, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return clikit.Usagef("smki database %s: --%s: this is no address; want postgres://USER@HOST:PORT/DATABASE", command, flag)
+	}
+	_, is := u.User.Password()
+	if q := u.Query(); is || q.Has("password") || q.Has("sslpassword") {
+		return clikit.Usagef("smki database %s: --%s: the address holds a password, which others can read: put it in a file of mode 0600 in the form HOST:PORT:DATABASE:USER:PASSWORD and name the file with ?passfile=", command, flag)
+	}
+	return nil
+}
+
 // sameLog refuses two databases whose audit logs are not one: the second must contain
 // all of the first.
 func sameLog(ctx context.Context, from, to store.Tx) (int64, string, error) {
@@ -158,6 +174,9 @@ func runDatabaseRole(c *cli.Context) error {
 	if c.Bool("apply") {
 		address := h.path(h.Store)
 		if as := c.String("as"); as != "" {
+			if err := withoutPassword("role", "as", as); err != nil {
+				return err
+			}
 			address = as
 		}
 		if err := giveRights(c.Context, address, script, login); err != nil {
@@ -223,6 +242,9 @@ func runDatabaseUse(c *cli.Context) (err error) {
 	address := c.String("store")
 	if !strings.Contains(address, "://") {
 		return clikit.Usagef("smki database use: --store: want a postgres:// address")
+	}
+	if err := withoutPassword("use", "store", address); err != nil {
+		return err
 	}
 	if err := h.databaseThere(); err != nil {
 		return err

@@ -36,6 +36,14 @@ func runDatabaseMove(c *cli.Context) error {
 	if err := h.databaseThere(); err != nil {
 		return err
 	}
+	if err := withoutPassword("move", "to", c.String("to")); err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		if err := ofThisLevel(c.Context, h); err != nil {
+			return err
+		}
+	}
 	result := moveResult{Moved: !c.Bool("dry-run")}
 	progress := clikit.NewProgress(c.App.ErrWriter)
 	moved, err := store.Move(c.Context, store.Removal{
@@ -70,6 +78,19 @@ func runDatabaseMove(c *cli.Context) error {
 		return clikit.JSON(c.App.Writer, result)
 	}
 	return printMove(c, h, &result, moved.Before)
+}
+
+// ofThisLevel refuses to count in a file whose tables a move would bring up to this
+// version first, which a dry run must not.
+func ofThisLevel(ctx context.Context, h *home) error {
+	found, err := store.Look(ctx, store.Config{URL: h.path(h.Store)})
+	if err != nil {
+		return noDatabase(err)
+	}
+	if found.Moved == "" && found.Pending > 0 {
+		return refused("refused: the tables of %s are %d levels behind this program; a move brings them up to it first, as does any other command that opens the ledger. Nothing was changed", found.Name, found.Pending)
+	}
+	return nil
 }
 
 func printMove(c *cli.Context, h *home, r *moveResult, before bool) error {

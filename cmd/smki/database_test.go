@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"smki.example/ca/store"
 	"smki.example/ca/store/storetest"
 	"smki.example/cmd/clikit"
 )
@@ -138,6 +139,34 @@ func TestDatabaseMove(t *testing.T) {
 	require.Equal(t, clikit.Done, one.stop())
 	code, _, errs = smki(t, "audit", "verify", "--home", second)
 	require.Equal(t, clikit.Done, code, errs)
+}
+
+// A password in an address is wrong usage, and is repeated to nobody.
+func TestDatabaseAddressWithPassword(t *testing.T) {
+	t.Parallel()
+	home := newHome(t)
+	for _, address := range []string{"postgres://ca:hunter2@127.0.0.1:1/smki", "postgres://ca@127.0.0.1:1/smki?password=hunter2", "postgres://ca:hunter2@%zz/"} {
+		for _, args := range [][]string{{"move", "--to", address}, {"move", "--dry-run", "--to", address}, {"use", "--store", address}, {"role", "--login", "x", "--apply", "--as", address}} {
+			code, out, errs := smki(t, append([]string{"database", args[0], "--home", home}, args[1:]...)...)
+			require.Equal(t, clikit.Usage, code, "%q: %s", args, errs)
+			require.NotContains(t, out+errs, "hunter2")
+		}
+	}
+}
+
+// A dry run leaves the tables of an older program as they are, and says so.
+func TestDatabaseMoveDryRunOlder(t *testing.T) {
+	t.Parallel()
+	home, tamper := tampering(t, newHome(t))
+	tamper(`DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)`)
+	before, err := store.Look(t.Context(), store.Config{URL: filepath.Join(home, storeFile)})
+	require.NoError(t, err)
+	code, _, errs := smki(t, "database", "move", "--home", home, "--to", "postgres://nobody@127.0.0.1:1/smki?sslmode=disable", "--dry-run")
+	require.Equal(t, clikit.Refused, code, errs)
+	require.Contains(t, errs, "1 levels behind this program")
+	after, err := store.Look(t.Context(), store.Config{URL: filepath.Join(home, storeFile)})
+	require.NoError(t, err)
+	require.Equal(t, before.Pending, after.Pending)
 }
 
 // A move that is killed, whenever, has moved nothing or everything, and the same
