@@ -75,9 +75,19 @@ Example:
 	}
 }
 
+// changeKeys runs f at an open Repository, unless the CA is held after a restore.
+func changeKeys(c *cli.Context, f func(*repository.Repository) error) error {
+	return withRepository(c, true, f)
+}
+
 // withRepository runs f at an open Repository.
-func withRepository(c *cli.Context, f func(*repository.Repository) error) error {
+func withRepository(c *cli.Context, change bool, f func(*repository.Repository) error) error {
 	return at(c, false, func(d *desk) error {
+		if change {
+			if err := d.goesOn(c.Context); err != nil {
+				return err
+			}
+		}
 		r, err := d.newRepository(repository.Config{})
 		if err != nil {
 			return err
@@ -94,7 +104,7 @@ func runAPIKeyCreate(c *cli.Context) error {
 	if _, err := clikit.Arguments(c); err != nil {
 		return err
 	}
-	return withRepository(c, func(r *repository.Repository) error {
+	return changeKeys(c, func(r *repository.Repository) error {
 		secret, key, err := r.CreateKey(c.Context, repository.NewKey{Party: c.String("party"), Note: c.String("note"), By: who(c)})
 		if err != nil {
 			return err
@@ -128,7 +138,7 @@ func runAPIKeyAdopt(c *cli.Context) error {
 		return fmt.Errorf("reading the key: %w", err)
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
-	return withRepository(c, func(r *repository.Repository) error {
+	return changeKeys(c, func(r *repository.Repository) error {
 		key, err := r.AdoptKey(c.Context, repository.NewKey{Party: c.String("party"), Note: c.String("note"), By: who(c)}, strings.TrimSpace(line))
 		if errors.Is(err, ca.ErrConflict) {
 			return refused("refused: %v", err)
@@ -149,7 +159,7 @@ func runAPIKeyRevoke(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return withRepository(c, func(r *repository.Repository) error {
+	return changeKeys(c, func(r *repository.Repository) error {
 		key, err := r.RevokeKey(c.Context, arguments[0], who(c), c.String("cause"))
 		if errors.Is(err, ca.ErrNotFound) {
 			return fmt.Errorf("no API key has the id %q; look with: smki apikey list --home %s", arguments[0], c.String("home"))
@@ -169,7 +179,7 @@ func runAPIKeyList(c *cli.Context) error {
 	if _, err := clikit.Arguments(c); err != nil {
 		return err
 	}
-	return withRepository(c, func(r *repository.Repository) error {
+	return withRepository(c, false, func(r *repository.Repository) error {
 		keys := []repository.Key{}
 		for key, err := range r.Keys(c.Context, c.String("party")) {
 			if err != nil {

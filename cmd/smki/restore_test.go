@@ -93,6 +93,14 @@ func TestRestoreFromARepository(t *testing.T) {
 	require.Contains(t, out, "list 2 of iki-1")
 	require.Contains(t, out, "revokes 1 certificates that the ledger holds in use: "+serial.String())
 	require.Contains(t, out, "list 1 of issuing-oca-1 is no newer than the ledger's 1")
+	key := filepath.Join(dir, "key")
+	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("ab", 32)), 0o600))
+	for _, args := range [][]string{{"create", "--party", "a"}, {"adopt", "--party", "a", "--file", key}, {"revoke", "--cause", "c", "3f09c2a41b77"}} {
+		code, out, errs = smki(t, append([]string{"apikey", args[0], "--home", back}, args[1:]...)...)
+		require.Equal(t, clikit.Refused, code, "%s%s", out, errs)
+		require.Empty(t, out)
+	}
+	require.NotContains(t, done(t, "apikey", "list", "--home", back, "--json"), `"id"`)
 	done(t, "restore", "--home", back, "--repository", server.URL, "--accept-loss", "no later backup", "--by", "alice", "--witness", "bob")
 
 	d, err = openCA(context.Background(), back, nil)
