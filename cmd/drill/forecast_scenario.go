@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,11 +12,18 @@ import (
 	"smki.example/drills/scenario"
 )
 
-// everyKey is what the devices of a drill hold anchors for.
+// everyKey is what an electricity meter holds anchors for.
 var everyKey = []string{"supplier", "network operator", "acb", "transcos", "recovery", "root"}
 
 // keyOfRole is what a forecast calls the key of a party's role.
 var keyOfRole = map[string]string{"supplier": "supplier", "networkOperator": "network operator"}
+
+// keyOfObject is what a forecast calls the key that a verb is about, where it is no
+// party's of the scenario.
+var keyOfObject = map[string]string{
+	"acb": "acb", "transcos": "transcos", "wan provider": "wan provider", "recovery": "recovery", "recovery key": "recovery", "root": "root",
+	"root certificate": "contingency", "contingency key": "contingency", "issuing-oca": "issuing-oca", "issuing-dca": "issuing-dca",
+}
 
 // ofScenario turns a drill into what a forecast is made from. What the drill says
 // replaces the pack's assumption, with the drill as its source; what it leaves
@@ -38,6 +46,16 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 	for _, c := range p.Custodians {
 		in.Custodians = append(in.Custodians, forecast.Custodian{Name: c.Seat, Party: c.Party, Travel: c.Travel.Hours()})
 	}
+	if len(e.Types) > 0 {
+		in.Estate.Types = nil
+		for _, t := range pack.Estate.Types {
+			for _, own := range e.Types {
+				if own.Name == t.Type {
+					in.Estate.Types = append(in.Estate.Types, forecast.Type{Type: t.Type, Share: own.Share, Holds: t.Holds, Sleepy: e.Sleepy > 0 && t.Sleepy})
+				}
+			}
+		}
+	}
 	if len(e.Regions) > 0 {
 		in.Estate.Regions[1].Share = 0
 		for _, r := range e.Regions {
@@ -50,8 +68,7 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 	}
 	story := told(s)
 	in.Key = story.key
-	in.Estate.Parties = []forecast.Share{{Name: story.party, Share: 1}}
-	in.Party = story.party
+	in.Estate.Parties, in.Party = holders(s, story)
 
 	drill := "drill " + s.ID
 	rate := float64(e.Rate.PerHour) * float64(devices) / float64(e.Devices)
@@ -62,7 +79,8 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 		near("quarantine", 1e15, 1, 1, "no threshold in this drill"), near("token", 1e9, 1, 1, "no limit in a drill; --measure puts a measurement here"),
 		near("custodian travel", 1, 0.8, 2, "travel times of the procedure pack"), near("custodian away", 0.05, 0, 4, "sample"),
 		near("decision", story.decided.Hours(), 0.7, 3, drill+", if the script decides at once"),
-		near("certificates", story.certified.Hours(), 0.7, 3, drill), near("ready", story.certified.Hours(), 0.7, 6, drill),
+		near("certificates", story.certified.Hours(), 0.7, 3, drill), near("ready", story.ready.Hours(), 0.7, 6, drill),
+		near("ceremony", story.ceremony(in.Custodians), 0.7, 4, drill+"; a ceremony takes two hours, or the journey of the last custodian"),
 		near("attack", story.attack*float64(devices)/float64(e.Devices), 1, 1, drill), near("attack from", story.attacked.Hours(), 1, 1, drill),
 	}
 	for i, r := range in.Estate.Regions {
@@ -95,13 +113,73 @@ type story struct {
 	key, party string
 	decided    time.Duration // when the script has decided on a key
 	certified  time.Duration // when the first replacement begins
+	ready      time.Duration // when the party takes its devices back from the broker, 0 if the script does not say
+	renewed    time.Duration // when new keys are made, 0 if they are not
 	attack     float64       // devices an hour, in the scenario's own size
 	attacked   time.Duration
 }
 
+// ceremony is how long it takes from the decision until new keys of an authority
+// or of custodians are there, in hours.
+func (t story) ceremony(custodians []forecast.Custodian) float64 {
+	longest := 2.0
+	for _, c := range custodians {
+		longest = max(longest, c.Travel)
+	}
+	return max((t.renewed-t.decided).Hours(), 0) + longest
+}
+
+// holders are the parties that share the devices of a role, and the one whose key
+// is compromised; nothing where it is no party's of the scenario.
+func holders(s *scenario.Scenario, t story) ([]forecast.Share, string) {
+	if t.party == "" {
+		return []forecast.Share{{Name: "all parties", Share: 1}}, ""
+	}
+	var role string
+	for _, p := range s.Parties {
+		if p.Name == t.party {
+			role = p.Role
+		}
+	}
+	var shares []forecast.Share
+	left, unnamed := 1.0, 0
+	for _, p := range s.Parties {
+		if p.Role != role {
+			continue
+		}
+		share := -1.0
+		for _, held := range s.Estate.Held {
+			if held.Name == p.ID {
+				share = held.Share
+				left -= share
+			}
+		}
+		if share < 0 {
+			unnamed++
+		}
+		shares = append(shares, forecast.Share{Name: p.Name, Share: share})
+	}
+	for i := range shares {
+		if shares[i].Share < 0 {
+			shares[i].Share = left / float64(unnamed)
+		}
+	}
+	return shares, t.party
+}
+
+// by is the method of a verb, if it has one.
+func by(do *scenario.Action) string {
+	for _, p := range do.Params {
+		if p.Name == "by" {
+			return p.Value.Text
+		}
+	}
+	return ""
+}
+
 // told reads a timeline: whose keys are replaced first, and when.
 func told(s *scenario.Scenario) story {
-	t := story{key: "supplier", party: "the affected party"}
+	t := story{}
 	for _, item := range s.Timeline {
 		switch {
 		case item.Decide != "":
@@ -117,13 +195,31 @@ func told(s *scenario.Scenario) story {
 					t.attack, t.attacked = n, item.At
 				}
 			}
-		case item.Do != nil && item.Do.Verb == "replace" && t.certified == 0:
+		case item.Do != nil && item.Do.Verb == "replace" && t.certified == 0 && item.When == nil && by(item.Do) != "method 2":
+			// Method 2 begins without the party's new certificates.
 			t.certified = item.At
+		case item.Do != nil && item.Do.Verb == "hand over" && t.ready == 0:
+			t.ready = item.At
+		case item.Do != nil && item.Do.Verb == "renew" && t.renewed == 0:
+			t.renewed = item.At
+		}
+		// What is attacked, renewed or replaced first is what the drill is about.
+		if item.Do != nil && t.key == "" && slices.Contains([]string{"attack", "renew", "replace", "change supplier"}, item.Do.Verb) {
 			if p, known := s.Party(item.Do.Object.Text); known {
+				t.key, t.party = keyOfRole[p.Role], p.Name
+			} else {
+				t.key = keyOfObject[item.Do.Object.Text]
+			}
+		}
+	}
+	if t.ready == 0 {
+		t.ready = t.certified
+	}
+	if t.key == "" {
+		t.key = "supplier"
+		for _, p := range s.Parties {
+			if p.Role == "supplier" && t.party == "" {
 				t.party = p.Name
-				if key := keyOfRole[p.Role]; key != "" {
-					t.key = key
-				}
 			}
 		}
 	}

@@ -36,6 +36,8 @@ func TestTheForecastIsWhatTheRunTakes(t *testing.T) {
 		{"S01", "method 1", nil},
 		{"S01", "method 3", []string{"recovery key=required", "method=method 3"}},
 		{"S02", "method 3", []string{"first move=wait for the pma"}},
+		{"S09", "recovery itself", nil},
+		{"S10", "contingency", nil},
 	} {
 		t.Run(c.id+" "+c.method, func(t *testing.T) {
 			t.Parallel()

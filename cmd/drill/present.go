@@ -131,7 +131,8 @@ func (s *stage) introduce() {
 func (s *stage) text(m engine.Moment) string {
 	switch b := m.Body.(type) {
 	case journal.Start:
-		return fmt.Sprintf("EXERCISE - %s - %s %s\nevery key in it is made for it; %d devices, seed %d\nrecord key\n%s", b.Label, b.Scenario, b.Title, b.Devices, b.Seed, b.RecordKey)
+		// The title tells what happened, so it stands under the summary alone.
+		return fmt.Sprintf("EXERCISE - %s - %s\nevery key in it is made for it; %d devices, seed %d\nrecord key\n%s", b.Label, b.Scenario, b.Devices, b.Seed, b.RecordKey)
 	case journal.Inject:
 		return fmt.Sprintf("%s from %s, to %s:\n%s", strings.ToUpper(b.As), b.From, strings.Join(b.To, ", "), b.Text)
 	case journal.Notify:

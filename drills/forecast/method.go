@@ -125,7 +125,12 @@ func (m *Method) course(r *Relevant, sleepers float64, d *draw, quorum float64) 
 		ready += quorum
 	}
 	if m.renews {
-		ready += d[ceremonyTime]
+		// Custodians travel while the ceremony is prepared.
+		begin := 0.0
+		if m.decides {
+			begin = d[decisionTime]
+		}
+		ready = max(ready, begin+d[ceremonyTime])
 	}
 	if m.certifies {
 		ready = max(ready, d[certificateTime])
