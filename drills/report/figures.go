@@ -71,7 +71,7 @@ type Figures struct {
 
 // The ends a device can come to, in the order of a table.
 var ends = []string{
-	"recovered", "partly recovered", "under the broker", "taken by the intruder", "still trusting the stolen key", "unreachable", "excluded",
+	"recovered", "partly recovered", "under the broker", "taken by the intruder", "still trusting the old key", "unreachable", "excluded",
 }
 
 // trusting counts the devices that still take commands of the stolen key: those
@@ -80,7 +80,7 @@ func (f *Figures) trusting() int {
 	if f.NoParty {
 		return 0
 	}
-	return f.Ends["still trusting the stolen key"] + f.Ends["unreachable"]
+	return f.Ends["still trusting the old key"] + f.Ends["unreachable"]
 }
 
 // replacedKey is what to call the key that devices were to be rid of.

@@ -57,7 +57,7 @@ func TestAMixedEstateComesToItsEnds(t *testing.T) {
 	require.Positive(t, sum.Ends["recovered"])
 	require.Positive(t, sum.Ends["partly recovered"])
 	require.Positive(t, sum.Ends["unreachable"])
-	require.Positive(t, sum.Ends["still trusting the stolen key"], "their counters are at odds")
+	require.Positive(t, sum.Ends["still trusting the old key"], "their counters are at odds")
 	all := 0
 	for _, n := range sum.Ends {
 		all += n

@@ -154,7 +154,7 @@ const (
 	statusPartly      = "partly recovered"
 	statusBroker      = "under the broker"
 	statusTaken       = "taken by the intruder"
-	statusOld         = "still trusting the stolen key"
+	statusOld         = "still trusting the old key"
 	statusUnreachable = "unreachable"
 	statusExcluded    = "excluded"
 	statusUntouched   = "not concerned" // it holds no certificate of a party that the drill is about

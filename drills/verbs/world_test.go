@@ -218,7 +218,7 @@ func TestMethod1(t *testing.T) {
 	require.Empty(t, s.closing(), "devices that nobody reached still trust the key and are listed")
 	f := s.Sum()
 	require.Equal(t, map[string]int{"recovered": 18, "unreachable": 2, "partly recovered": 0, "under the broker": 0, "taken by the intruder": 0,
-		"still trusting the stolen key": 0, "excluded": 0}, f.Ends)
+		"still trusting the old key": 0, "excluded": 0}, f.Ends)
 	require.Equal(t, map[string]int{"executed": 18, "not reached": 2}, f.Work[0].Outcomes)
 	require.Equal(t, 18+2*3, f.Work[0].Sent, "a device that is not reached is tried three times")
 	require.Zero(t, f.Unaccounted)
