@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"smki.example/drills/fleet"
-	"smki.example/drills/gbcs"
 	"smki.example/drills/journal"
 	"smki.example/hsm"
 	"smki.example/hsm/custody"
@@ -155,10 +154,4 @@ func (w *World) usesOf(key string) int {
 		n += c.uses
 	}
 	return n
-}
-
-// guarded reports whether a campaign's commands are signed by a key that only a
-// decision opens: each of them has to be in the pack.
-func (c *campaign) guarded() bool {
-	return c.guard != "" || c.mode == gbcs.AnyByContingency
 }

@@ -29,7 +29,6 @@ type dcc struct {
 	keyWork   []*keyWork         // renewals of devices' own keys
 	lost      []string           // keys of authorities that the drill turned out to be about, in words
 	calledFor map[string]bool    // keys for which a ceremony is called
-	destroyed []string           // what was destroyed on the record
 	// contingency is the DCC in the part of the Contingency key; nil until it is needed.
 	contingency     *party
 	rootCredentials map[policy.Serial]*credential
