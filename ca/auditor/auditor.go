@@ -80,6 +80,7 @@ type inspection struct {
 	checks   map[string]int               // identity checks, by request
 	unbarred map[string]bool              // approvals whose record does not say who has no vote
 	releases map[int64]bool               // records that let a restored ledger go on
+	seals    map[int64]*seal              // of the batches of the web services
 }
 
 func newInspection(cfg Config) (*inspection, error) {
@@ -90,7 +91,7 @@ func newInspection(cfg Config) (*inspection, error) {
 		authorities: make(map[string]*policy.Certificate), iki: make(map[string]*x509.Certificate),
 		lists: make(map[string]*list), strange: make(map[string]bool), blocked: make(map[string]struct{}),
 		things: make(map[string]map[string]*thing), assigned: make(map[string]int), checks: make(map[string]int),
-		unbarred: make(map[string]bool), releases: make(map[int64]bool),
+		unbarred: make(map[string]bool), releases: make(map[int64]bool), seals: make(map[int64]*seal),
 	}
 	for id, der := range cfg.Authorities {
 		var err error

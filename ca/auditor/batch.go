@@ -26,15 +26,30 @@ func (a *inspection) batchMoved(r *record) error {
 		From    string `json:"from"`
 		To      string `json:"to"`
 		Reason  string `json:"reason"`
+		Upload  string `json:"upload"`
+		Excess  bool   `json:"excess"`
+		// Shards has the digest of each one's items.
+		Shards []string `json:"shards"`
 	}
 	if err := r.read(&says); err != nil {
 		return err
 	}
 	id, at := number(says.Batch), moment(r.At)
 	if says.From == "" {
-		return a.tell(r, "smkiws_batch", id, "batch "+id, columns{"id": id, "channel": says.Channel, "party": says.Party, "requester": r.By, "name": says.Name, "state": says.To,
-			"digest": says.SHA256, "octets": number(says.Octets), "items": number(says.Items), "submitted_at": at, "decided_at": "", "decided_by": "", "reason": "", "finished_at": ""})
+		told := columns{"id": id, "channel": says.Channel, "party": says.Party, "requester": r.By, "name": says.Name, "state": says.To,
+			"digest": says.SHA256, "octets": number(says.Octets), "items": number(says.Items), "submitted_at": at, "decided_at": "", "decided_by": "", "reason": "", "finished_at": ""}
+		if says.Upload != "" { // older records do not say, nor does the log then tell of a purge
+			told["upload"], told["excess"], told["purged_at"] = says.Upload, "0", ""
+			if says.Excess {
+				told["excess"] = "1"
+			}
+		}
+		return a.tell(r, "smkiws_batch", id, "batch "+id, told)
 	}
+	if state := a.of("smkiws_batch", id, "state"); state != says.From && a.things["smkiws_batch"][id] != nil {
+		return differ(r.Seq, "batch %s: the log moves it from %s, where it was not but %s", id, says.From, state)
+	}
+	a.sealed(r, says.Batch, says.Shards)
 	now := columns{"state": says.To}
 	if says.From == "PENDING" || says.To == "REJECTED" {
 		now["decided_at"], now["decided_by"], now["reason"] = at, r.By, says.Reason
@@ -101,7 +116,8 @@ func (a *inspection) allRestorations(ctx context.Context) error {
 }
 
 // Items of batches are not in the log one by one. What binds them is the certificate
-// that they name: it has the key of the item's request.
+// that they name, which has the key of the item's request, and for those of the web
+// services a digest over each shard: see seal.go.
 const (
 	itemsLines = `SELECT 'item ' || i.id, i.request, i.serial, c.spki FROM batch_item i LEFT JOIN certificate c ON c.serial = i.serial WHERE i.serial IS NOT NULL ORDER BY i.seq`
 

@@ -27,8 +27,11 @@
 //     column by column, and so is every batch of the web services and every API key
 //     of the Repository;
 //   - every item of a batch that names a certificate has its request's key in it;
+//   - the items of every batch of the web services are those that it was queued with,
+//     and the outcomes of every shard that has ended are those with which it did;
+//   - every published file of the Repository covers what the log says, with its digest;
 //   - no restored ledger goes on without a record that says on what grounds;
-//   - and there is no row that the log does not tell of.
+//   - and there is no row that the log does not tell of, work in progress aside.
 //
 // Intents that are open are no fault: a crash leaves them, and their owner, or a
 // reconciliation, settles them. [Difference] names the first fault.

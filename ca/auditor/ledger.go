@@ -24,6 +24,7 @@ func (a *inspection) untold(ctx context.Context) error {
 		a.allRestorations,
 		func(ctx context.Context) error { return a.allItems(ctx, itemsLines) },
 		func(ctx context.Context) error { return a.allItems(ctx, itemsWeb) },
+		a.allShards,
 	} {
 		if err := pass(ctx); err != nil {
 			return err

@@ -59,7 +59,12 @@ var offices = []office{
 		{"state", asText}, {"evidence", asText}, {"deferred_until", asTime}, {"cause", asText}, {"created_at", asTime}, {"changed_at", asTime}}},
 	{table: "smkiws_batch", word: "batch", key: []string{"id"}, order: "id", columns: []column{
 		{"id", asNumber}, {"channel", asText}, {"party", asText}, {"requester", asText}, {"name", asText}, {"state", asText}, {"digest", asOctets},
-		{"octets", asNumber}, {"items", asNumber}, {"submitted_at", asTime}, {"decided_at", asTime}, {"decided_by", asText}, {"reason", asText}, {"finished_at", asTime}}},
+		{"octets", asNumber}, {"items", asNumber}, {"submitted_at", asTime}, {"decided_at", asTime}, {"decided_by", asText}, {"reason", asText}, {"finished_at", asTime},
+		{"upload", asText}, {"excess", asNumber}, {"purged_at", asTime}}},
+	{table: "repository_file", word: "file of the Repository", key: []string{"number"}, order: "number", columns: []column{
+		{"number", asNumber}, {"kind", asText}, {"name", asText}, {"after_certificate", asNumber}, {"to_certificate", asNumber}, {"after_revocation", asNumber},
+		{"to_revocation", asNumber}, {"at", asTime}, {"state", asText}, {"begun_by", asText}, {"certificates", asNumber}, {"changes", asNumber}, {"octets", asNumber},
+		{"digest", asOctets}, {"published_at", asTime}}},
 	{table: "repository_key", word: "API key", key: []string{"id"}, order: "id", columns: []column{
 		{"id", asText}, {"hash", asOctets}, {"party", asText}, {"note", asText}, {"adopted", asFlag}, {"created_by", asText}, {"created_at", asTime},
 		{"revoked_by", asText}, {"revoked_at", asTime}, {"cause", asText}}},

@@ -25,6 +25,7 @@ const (
 	kindKey       audit.Kind = "repository-key"
 	kindRestored  audit.Kind = "restored"
 	kindLoss      audit.Kind = "accepted-loss"
+	kindFile      audit.Kind = "repository-file"
 )
 
 // officeRecords play what they say.
@@ -32,6 +33,7 @@ var officeRecords = map[audit.Kind]func(*inspection, *record) error{
 	kindRegister: (*inspection).registered, kindRequest: (*inspection).requested, kindProposal: (*inspection).proposed,
 	kindVote: (*inspection).voted, kindExecution: (*inspection).executed, kindBatch: (*inspection).batchMoved, kindKey: (*inspection).keyChanged,
 	kindRestored: (*inspection).released, kindLoss: (*inspection).released,
+	kindShard: (*inspection).shardEnded, kindPurged: (*inspection).batchPurged, kindFile: (*inspection).filePublished,
 }
 
 // read takes a record's body apart.

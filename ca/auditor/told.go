@@ -133,6 +133,11 @@ func (a *inspection) hold(table *office, key string, row columns) error {
 	if t == nil && table.table == "ra_barred" && a.unbarred[row["approval"]] {
 		return nil // the record is from before it said so
 	}
+	if begun := table.table == "repository_file" && row["state"] == "begun"; begun && t == nil {
+		return nil // the log tells of a file when it is published
+	} else if begun {
+		return differ(t.record, "%s: it is not published in the ledger, and the log says that it was", t.name)
+	}
 	if t == nil {
 		return unheard("%s %s: it is in the database and not in the log", table.word, strings.ReplaceAll(key, "/", ", "))
 	}

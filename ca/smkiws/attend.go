@@ -102,7 +102,8 @@ func (s *Service) left(ctx context.Context, k task) (time.Duration, error) {
 	var next sql.NullInt64
 	query, args := `SELECT COUNT(*), NULL FROM smkiws_batch WHERE id = $1 AND state = 'PARSING'`, []any{k.batch}
 	if k.shard != 0 {
-		query, args = `SELECT COUNT(*), MAX(not_before) FROM smkiws_shard WHERE batch = $1 AND shard = $2 AND done = 0`, append(args, k.shard)
+		query, args = `SELECT COUNT(*), MAX(not_before) FROM smkiws_shard WHERE batch = $1 AND shard = $2 AND done = 0
+			AND NOT EXISTS (SELECT 1 FROM smkiws_batch WHERE id = smkiws_shard.batch AND state = 'TAMPERED')`, append(args, k.shard)
 	}
 	err := s.store.Read(ctx, func(tx store.Tx) error { return tx.QueryRow(ctx, query, args...).Scan(&left, &next) })
 	if err != nil {

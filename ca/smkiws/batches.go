@@ -26,7 +26,7 @@ const (
 	Queued     State = "QUEUED"     // parsed, waiting
 	Processing State = "PROCESSING" // being processed
 	Paused     State = "PAUSED"     // the processing window is closed
-	Tampered   State = "TAMPERED"   // the contents changed between upload and parsing
+	Tampered   State = "TAMPERED"   // the contents changed between upload and issuing
 	Completed  State = "COMPLETED"  // every request has its outcome
 )
 
@@ -34,9 +34,9 @@ const (
 var transitions = map[State][]State{
 	Pending:    {Rejected, Parsing},
 	Parsing:    {Tampered, Queued},
-	Queued:     {Processing},
-	Processing: {Paused, Completed},
-	Paused:     {Processing},
+	Queued:     {Tampered, Processing},
+	Processing: {Tampered, Paused, Completed},
+	Paused:     {Tampered, Processing},
 	Rejected:   {},
 	Tampered:   {},
 	Completed:  {},
@@ -80,6 +80,8 @@ type Batch struct {
 
 	upload string
 	purged bool
+	queued sql.NullInt64 // the audit record that says with what
+	shards []string      // while it is parsed: the digest of each one's items
 }
 
 // ErrNotFound is wrapped by errors that say there is no such batch, or that it is
@@ -90,7 +92,7 @@ var ErrNotFound = errors.New("no such batch")
 // needs: read it again.
 var ErrConflict = errors.New("the batch is in another state")
 
-const batchColumns = `id, channel, party, requester, name, state, upload, digest, octets, items, excess, submitted_at, decided_at, decided_by, reason, finished_at, purged_at`
+const batchColumns = `id, channel, party, requester, name, state, upload, digest, octets, items, excess, submitted_at, decided_at, decided_by, reason, finished_at, purged_at, queued_record`
 
 func scanBatch(row interface{ Scan(...any) error }) (Batch, error) {
 	var b Batch
@@ -98,7 +100,7 @@ func scanBatch(row interface{ Scan(...any) error }) (Batch, error) {
 	var excess, submitted int64
 	var decided, finished, purged sql.NullInt64
 	err := row.Scan(&b.ID, &b.Channel, &b.Party, &b.Requester, &b.Name, &b.State, &b.upload, &digest, &b.Octets, &b.Items, &excess, &submitted,
-		&decided, &b.DecidedBy, &b.Reason, &finished, &purged)
+		&decided, &b.DecidedBy, &b.Reason, &finished, &purged, &b.queued)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, ErrNotFound
 	}
@@ -262,6 +264,9 @@ func (s *Service) moveIn(ctx context.Context, tx store.Tx, b *Batch, to State, b
 		return fmt.Errorf("%w: it is not %s any more", ErrConflict, b.State)
 	}
 	body := map[string]any{"batch": b.ID, "party": b.Party, "from": b.State, "to": to, "sha256": hex.EncodeToString(b.Digest[:])}
+	if to == Queued {
+		body["requester"], body["shards"] = b.Requester, b.shards
+	}
 	if why != "" {
 		body["reason"] = why
 	}
@@ -271,6 +276,10 @@ func (s *Service) moveIn(ctx context.Context, tx store.Tx, b *Batch, to State, b
 			return err
 		}
 	}
-	_, err = audit.Append(ctx, tx, audit.Event{Kind: KindBatch, At: now, By: by, Body: body})
+	record, err := audit.Append(ctx, tx, audit.Event{Kind: KindBatch, At: now, By: by, Body: body})
+	if err != nil || to != Queued {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE smkiws_batch SET queued_record = $1 WHERE id = $2`, record.Seq, b.ID)
 	return err
 }

@@ -298,8 +298,8 @@ func TestTampered(t *testing.T) {
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, map[smkiws.State][]smkiws.State{
-		"PENDING": {"REJECTED", "PARSING"}, "PARSING": {"TAMPERED", "QUEUED"}, "QUEUED": {"PROCESSING"}, "PROCESSING": {"PAUSED", "COMPLETED"},
-		"PAUSED": {"PROCESSING"}, "REJECTED": {}, "TAMPERED": {}, "COMPLETED": {},
+		"PENDING": {"REJECTED", "PARSING"}, "PARSING": {"TAMPERED", "QUEUED"}, "QUEUED": {"TAMPERED", "PROCESSING"}, "PROCESSING": {"TAMPERED", "PAUSED", "COMPLETED"},
+		"PAUSED": {"TAMPERED", "PROCESSING"}, "REJECTED": {}, "TAMPERED": {}, "COMPLETED": {},
 	}, smkiws.Transitions())
 	for state := range smkiws.Transitions() {
 		require.Equal(t, state == smkiws.Rejected || state == smkiws.Tampered || state == smkiws.Completed, state.Final(), state)

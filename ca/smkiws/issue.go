@@ -20,6 +20,7 @@ type shard struct {
 	again    bool      // somebody claimed it before
 	since    time.Time // when that was
 	items    []*work
+	tampered bool // it is not what was queued, and nothing of it is issued
 }
 
 // work is an item on its way to its outcome.
@@ -40,6 +41,9 @@ func (s *Service) issueOne(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	defer s.drop(hand{sh.batch.ID, sh.number})
+	if sh.tampered {
+		return true, nil
+	}
 	err = s.at("claimed")
 	if err == nil {
 		err = s.issue(ctx, sh)
@@ -55,7 +59,7 @@ const waitingShards = `FROM smkiws_shard JOIN smkiws_batch ON smkiws_batch.id = 
 
 // claim takes the first free shard: batches are taken in turn (AppN 3.1.1), those above
 // their Party's notice last. The first claim of a batch, and the first after a pause,
-// set it PROCESSING.
+// set it PROCESSING. A shard that is not what was queued sets it TAMPERED instead.
 func (s *Service) claim(ctx context.Context) (*shard, error) {
 	now := s.now()
 	var sh *shard
@@ -99,12 +103,25 @@ func (s *Service) claimIn(ctx context.Context, tx store.Tx, sh *shard, now time.
 		return err
 	}
 	sh.again, sh.since = claimed.Valid, moment(claimed)
-	_, err = tx.Exec(ctx, `UPDATE smkiws_shard SET owner = $1, claimed_at = COALESCE(claimed_at, $2) WHERE batch = $3 AND shard = $4`,
-		string(s.lease.ID()), now.UnixMicro(), sh.batch.ID, sh.number)
+	if sh.batch, err = scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE id = $1`, sh.batch.ID)); err != nil {
+		return err
+	}
+	items, err := sh.read(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if sh.batch, err = scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE id = $1`, sh.batch.ID)); err != nil {
+	why, err := s.broken(ctx, tx, sh, items)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		sh.tampered = true
+		s.logger.Error("batch tampered with", "batch", sh.batch.ID, "party", sh.batch.Party, "reason", why)
+		return s.moveIn(ctx, tx, &sh.batch, Tampered, "ca", why)
+	}
+	_, err = tx.Exec(ctx, `UPDATE smkiws_shard SET owner = $1, claimed_at = COALESCE(claimed_at, $2) WHERE batch = $3 AND shard = $4`,
+		string(s.lease.ID()), now.UnixMicro(), sh.batch.ID, sh.number)
+	if err != nil {
 		return err
 	}
 	if sh.batch.State != Processing {
@@ -112,22 +129,33 @@ func (s *Service) claimIn(ctx context.Context, tx store.Tx, sh *shard, now time.
 			return err
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT item, csr FROM smkiws_item WHERE batch = $1 AND item > $2 AND item <= $3
-		AND NOT EXISTS (SELECT 1 FROM smkiws_outcome WHERE smkiws_outcome.batch = smkiws_item.batch AND smkiws_outcome.item = smkiws_item.item) ORDER BY item`,
-		sh.batch.ID, (sh.number-1)*shardSize, sh.number*shardSize)
+	return nil
+}
+
+// read reads the items of a shard that have no outcome, and returns the digest of all:
+// what is issued is what was digested, and not what a later look would find.
+func (sh *shard) read(ctx context.Context, tx store.Tx) (string, error) {
+	rows, err := tx.Query(ctx, `SELECT i.item, i.name, i.csr, o.item FROM smkiws_item i LEFT JOIN smkiws_outcome o ON o.batch = i.batch AND o.item = i.item
+		WHERE i.batch = $1 AND i.item > $2 AND i.item <= $3 ORDER BY i.item`, sh.batch.ID, (sh.number-1)*shardSize, sh.number*shardSize)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer rows.Close()
 	sh.items = nil
+	d := newDigest()
 	for rows.Next() {
 		w := &work{}
-		if err := rows.Scan(&w.item, &w.der); err != nil {
-			return err
+		var name string
+		var outcome sql.NullInt64
+		if err := rows.Scan(&w.item, &name, &w.der, &outcome); err != nil {
+			return "", err
 		}
-		sh.items = append(sh.items, w)
+		d.add(w.item, []byte(name), w.der)
+		if !outcome.Valid {
+			sh.items = append(sh.items, w)
+		}
 	}
-	return rows.Err()
+	return d.String(), rows.Err()
 }
 
 // issue gives every item of a shard its outcome, or leaves those to another attempt
@@ -322,16 +350,19 @@ func (s *Service) settle(ctx context.Context, sh *shard, stopped bool) error {
 		if _, err := tx.Exec(ctx, `UPDATE smkiws_shard SET done = 1, owner = '' WHERE batch = $1 AND shard = $2`, sh.batch.ID, sh.number); err != nil {
 			return err
 		}
+		if err := s.ended(ctx, tx, sh); err != nil {
+			return err
+		}
 		var waiting int64
 		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM smkiws_shard WHERE batch = $1 AND done = 0`, sh.batch.ID).Scan(&waiting); err != nil || waiting > 0 {
 			return err
 		}
+		b, err := scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE id = $1`, sh.batch.ID))
+		if err != nil || b.State.Final() {
+			return err // another shard was found changed meanwhile; what this one has stands
+		}
 		// The upload has served; its digest stays, here and in the audit log.
 		if _, err := tx.Exec(ctx, `DELETE FROM smkiws_upload WHERE upload = $1`, sh.batch.upload); err != nil {
-			return err
-		}
-		b, err := scanBatch(tx.QueryRow(ctx, `SELECT `+batchColumns+` FROM smkiws_batch WHERE id = $1`, sh.batch.ID))
-		if err != nil {
 			return err
 		}
 		return s.moveIn(ctx, tx, &b, Completed, "ca", "")

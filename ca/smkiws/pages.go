@@ -52,7 +52,7 @@ var stateMeans = map[State]string{
 	Queued:     "Read. It waits for its turn.",
 	Processing: "Being processed.",
 	Paused:     "The processing window of the day is closed. It goes on when the window opens; there is nothing to do.",
-	Tampered:   "What was kept is not what was received, and nothing was issued. Tell the Service Desk, then send the batch again.",
+	Tampered:   "What was kept is not what was received, and nothing of what was changed was issued. Tell the Service Desk, then send the batch again.",
 	Completed:  "Every request has its outcome.",
 }
 

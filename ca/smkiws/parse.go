@@ -119,6 +119,8 @@ func (s *Service) parse(ctx context.Context, b Batch) error {
 		if err := s.wakeIn(ctx, tx, tasks...); err != nil {
 			return err
 		}
+		// From what was uploaded, not from the rows: they may have been changed already.
+		batch.shards = in.digests
 		return s.moveIn(ctx, tx, &batch, Queued, "ca", "")
 	})
 }
@@ -155,6 +157,7 @@ type itemWriter struct {
 	batch   Batch
 	waiting []Item
 	total   int
+	digests []string // of what was written, one a flush, which is a shard
 }
 
 func (w *itemWriter) add(ctx context.Context, it Item) error {
@@ -193,6 +196,15 @@ func (w *itemWriter) flush(ctx context.Context) error {
 	if err != nil {
 		return &outage{err}
 	}
+	d := newDigest()
+	for n, it := range w.waiting {
+		csr := it.DER
+		if it.Err != nil {
+			csr = nil
+		}
+		d.add(int64(w.total+n+1), []byte(it.Name), csr)
+	}
+	w.digests = append(w.digests, d.String())
 	w.total += len(w.waiting)
 	w.waiting = w.waiting[:0]
 	return s.at("items-written")

@@ -158,7 +158,8 @@ func (s *Service) insertIn(ctx context.Context, tx store.Tx, b *Batch) error {
 	}
 	_, err = audit.Append(ctx, tx, audit.Event{Kind: KindBatch, At: b.SubmittedAt, By: b.Requester, Body: map[string]any{
 		"batch": b.ID, "party": b.Party, "to": Pending, "channel": b.Channel, "name": b.Name,
-		"sha256": hex.EncodeToString(b.Digest[:]), "octets": b.Octets, "items": b.Items}})
+		"sha256": hex.EncodeToString(b.Digest[:]), "octets": b.Octets, "items": b.Items,
+		"upload": b.upload, "excess": b.Excess}})
 	if err != nil || !s.cfg.AutoApprove {
 		return err
 	}

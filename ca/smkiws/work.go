@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"smki.example/ca"
+	"smki.example/ca/audit"
 	"smki.example/ca/store"
 )
 
@@ -183,6 +184,10 @@ func (s *Service) Purge(ctx context.Context) error {
 				return err
 			}
 			if _, err := tx.Exec(ctx, `UPDATE smkiws_batch SET purged_at = $1 WHERE id = $2`, now.UnixMicro(), b.ID); err != nil {
+				return err
+			}
+			// So that results which are gone are told from results that were taken away.
+			if _, err := audit.Append(ctx, tx, audit.Event{Kind: KindPurged, At: now, By: "ca", Body: map[string]any{"batch": b.ID, "party": b.Party}}); err != nil {
 				return err
 			}
 		}

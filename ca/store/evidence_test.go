@@ -217,6 +217,14 @@ var keptAndChanged = []struct{ dialect, statement, refused string }{
 	{"", `UPDATE crl SET der = 'another'`, "a published list is never changed"},
 	{"", `DELETE FROM crl`, "a published list is never deleted"},
 	{"", `DELETE FROM blocked_key`, ""},
+
+	{"", `UPDATE smkiws_item SET csr = 'another'`, "an item of a batch is never changed"},
+	{"", `UPDATE smkiws_outcome SET detail = 'another'`, "what became of an item is never changed"},
+	{"", `UPDATE smkiws_batch SET requester = 'another'`, "what was uploaded is never changed"},
+	{"", `UPDATE smkiws_batch SET state = 'PROCESSING', queued_record = 0`, ""},
+	{"", `DELETE FROM smkiws_batch WHERE id = 1`, "a batch is never deleted"},
+	{"", `UPDATE batch_item SET request = 'another'`, "what an item asks for is never changed"},
+	{"", `UPDATE batch_item SET tries = 7`, ""},
 }
 
 // A service that logs in with the service's role can do what the rooms do, and is

@@ -52,13 +52,17 @@ GRANT UPDATE (revoked_by, revoked_at, cause) ON repository_key TO smki_service;
 GRANT UPDATE (state, certificates, changes, octets, digest, published_at) ON repository_file TO smki_service;
 GRANT UPDATE (released_at, released_by, record) ON restoration TO smki_service;
 
--- What was asked for stays; how far it is changes.
-GRANT SELECT, INSERT, UPDATE ON batch_item, smkiws_batch TO smki_service;
+-- What was asked for stays; how far it is changes. What was parsed, and what became of
+-- it, is not changed but taken away, when its time is over or a parse begins again.
+GRANT SELECT, INSERT ON batch_item, smkiws_batch TO smki_service;
+GRANT UPDATE (state, owner, tries, serial, error_code, detail, settled_at) ON batch_item TO smki_service;
+GRANT UPDATE (state, owner, decided_at, decided_by, reason, finished_at, purged_at, queued_record) ON smkiws_batch TO smki_service;
+GRANT SELECT, INSERT, DELETE ON smkiws_item, smkiws_outcome TO smki_service;
 
 -- Work in progress is the service's to change and to clear away.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
 	lease, write_probe, work_wanted,
-	smkiws_upload, smkiws_item, smkiws_outcome, smkiws_shard
+	smkiws_upload, smkiws_shard
 TO smki_service;
 
 -- The job queue makes tables of its own, when a service of the owner's first opens

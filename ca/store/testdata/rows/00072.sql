@@ -1,0 +1,1 @@
+UPDATE smkiws_batch SET queued_record = 0 WHERE id = 1;
