@@ -16,7 +16,7 @@ import (
 // glossaryPackages says where a package named in docs/glossary.md is.
 var glossaryPackages = map[string]string{
 	"policy": "policy", "gbcs": "drills/gbcs", "custody": "hsm/custody", "hsm": "hsm", "ca": "ca",
-	"scenario": "drills/scenario", "journal": "drills/journal", "words": "drills/words",
+	"scenario": "drills/scenario", "journal": "drills/journal", "words": "drills/words", "procedure": "drills/procedure", "report": "drills/report",
 }
 
 // Every Go name in docs/glossary.md exists: a glossary that the code has

@@ -244,6 +244,7 @@ func TestServeTakenForDead(t *testing.T) {
 	sleeper, command := serveCommandOf(t, home)
 	other := serveHome(t, newNode(t, home))
 	require.NoError(t, command.Process.Signal(syscall.SIGSTOP))
+	stopped := time.Now()
 	// What the other does meanwhile: it asks after whoever holds something, and after
 	// everybody when it takes a lease itself.
 	id := other.submit(t, other.client(t, system), 1500)
@@ -257,10 +258,14 @@ func TestServeTakenForDead(t *testing.T) {
 		require.NoError(t, ledger.store.Read(t.Context(), func(tx store.Tx) error {
 			return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM lease WHERE renewed_at < clock_timestamp() - make_interval(secs => 2)`).Scan(&left)
 		}))
-		return code == clikit.Done && left == 0
+		// Before its lease has run out, none is overdue either.
+		return code == clikit.Done && left == 0 && time.Since(stopped) > 3*2*time.Second
 	}, waitLong, waitStep)
 	require.NoError(t, command.Process.Signal(syscall.SIGCONT))
+	// One that does not end would hold the tests: it is asked where it stands.
+	late := time.AfterFunc(waitLong, func() { _ = command.Process.Signal(syscall.SIGQUIT) })
 	require.Error(t, command.Wait())
+	late.Stop()
 	require.Equal(t, int(clikit.Unavailable), command.ProcessState.ExitCode(), "%s", sleeper.log)
 	require.Contains(t, sleeper.log.String(), "taken this process for dead")
 	require.Equal(t, clikit.Done, other.stop())
