@@ -302,23 +302,6 @@ func (a *authority) revoked(serial policy.Serial) bool {
 	return false
 }
 
-// issuerOfSerial finds the authority that issued the certificate of a serial
-// number; nil if the ledger does not hold it.
-func (a *authority) issuerOfSerial(ctx context.Context, serial policy.Serial) (*policy.Certificate, error) {
-	c, err := a.issuer.BySerial(ctx, serial)
-	if errors.Is(err, ca.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := c.Parse()
-	if err != nil {
-		return nil, err
-	}
-	return a.issuerOf(parsed), nil
-}
-
 // issuerOf finds the authority that issued a certificate. Of two certificates for
 // one key the newest is meant.
 func (a *authority) issuerOf(c *policy.Certificate) *policy.Certificate {

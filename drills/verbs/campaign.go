@@ -13,8 +13,8 @@ const (
 	// attempts is how often a command is tried on one device before a person has
 	// to think about it.
 	attempts = 3
-	// againAfter is how long a sender waits before it tries a device once more.
-	againAfter = 30 * time.Minute
+	// AgainAfter is how long a sender waits before it tries a device once more.
+	AgainAfter = 30 * time.Minute
 	// windowSize is the stretch of scenario time that one shard tells of.
 	windowSize = 10 * time.Minute
 	// slotSize is how finely commands are spread over time: those of one slot reach
@@ -125,7 +125,7 @@ func (c *campaign) again(a attempt) bool {
 	if a.try >= attempts {
 		return false
 	}
-	next := attempt{at: a.at + againAfter, device: a.device, try: a.try + 1}
+	next := attempt{at: a.at + AgainAfter, device: a.device, try: a.try + 1}
 	c.insert(next)
 	return true
 }

@@ -32,7 +32,7 @@ func (w *World) renew(_ context.Context, at time.Duration, a engine.Action) erro
 		thingIssuingOCA:  w.renewIssuingOCA,
 		thingIssuingDCA:  w.renewIssuingDCA,
 	}[a.Object], a.Object == thingRecovery || a.Object == thingContingency || a.Object == thingRoot
-	when := at + ceremonyAfter
+	when := at + CeremonyAfter
 	if custodians {
 		who := w.attending()
 		if short := w.tooFew(who); short != "" {

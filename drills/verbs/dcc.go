@@ -109,7 +109,7 @@ func (d *dcc) addSamples(samples map[string]string) map[string]string {
 		samples["contingency"] = "the contingency command, the wrapped contingency key and the commands of modes 0 and 1 are our reading: no public message shows them"
 	}
 	if d.ceremony > 0 {
-		samples["ceremonies"] = fmt.Sprintf("scripts made for this drill; %s from the call to the ceremony, or the travel of the custodians if that is longer", span(ceremonyAfter))
+		samples["ceremonies"] = fmt.Sprintf("scripts made for this drill; %s from the call to the ceremony, or the travel of the custodians if that is longer", span(CeremonyAfter))
 	}
 	if len(d.demand) > 0 {
 		samples["demand"] = demandSample

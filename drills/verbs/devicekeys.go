@@ -164,7 +164,7 @@ func (w *World) renewWindow(ctx context.Context, at time.Duration, k *keyWork) e
 		}
 		body.Outcomes[r.word]++
 		if r.word != keysRenewed && r.try < attempts {
-			k.again(attempt{at: r.at + againAfter, device: r.device, try: r.try + 1})
+			k.again(attempt{at: r.at + AgainAfter, device: r.device, try: r.try + 1})
 			continue
 		}
 		k.totals[r.word]++

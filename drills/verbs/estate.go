@@ -14,11 +14,15 @@ import (
 	"smki.example/policy"
 )
 
-// What the estate is made of beyond the scenario; all of it sample data.
+// What the estate is made of beyond the scenario; all of it sample data. A forecast
+// of a drill reads them too, so that it cannot drift from what a run does.
 const (
-	devicesPerPremises = 1.9
-	defaultPrepayment  = 0.30
-	lateFrom, lateTo   = 20 * time.Minute, 100 * time.Minute
+	// DevicesPerPremises is how many devices stand at one premises.
+	DevicesPerPremises = 1.9
+	// LateFrom and LateTo are how much later a late device answers.
+	LateFrom, LateTo = 20 * time.Minute, 100 * time.Minute
+
+	defaultPrepayment = 0.30
 )
 
 // hardwareType is the hwType of the drill's meters, from the arc for
@@ -62,9 +66,9 @@ func (w *World) makeEstate(ctx context.Context) error {
 		Suppliers: w.holdings(policy.RoleSupplier), Operators: w.holdings(policy.RoleNetworkOperator),
 		Policies:     []asn1.ObjectIdentifier{w.env.Path.OrganisationPolicy},
 		HardwareType: hardwareType, FirstID: first,
-		Unreachable: e.Unreachable, Late: e.Late, MinDelay: lateFrom, MaxDelay: lateTo,
+		Unreachable: e.Unreachable, Late: e.Late, MinDelay: LateFrom, MaxDelay: LateTo,
 		NoWAN: e.NoWAN, Sleepy: e.Sleepy, Wrong: e.Wrong, CountersAtOdds: e.AtOdds, Partly: e.Partly, AnswersLost: e.AnswersLost,
-		North: north, South: south, Prepayment: prepayment, DevicesPerPremises: devicesPerPremises,
+		North: north, South: south, Prepayment: prepayment, DevicesPerPremises: DevicesPerPremises,
 	})
 	if err != nil {
 		return err

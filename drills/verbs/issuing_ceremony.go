@@ -35,9 +35,9 @@ type CeremonyHeld struct {
 
 const witnessWords = "the internal witness, and every step stands in the transcript"
 
-// ceremonyAfter is how long it takes to hold a ceremony for which no custodian has
+// CeremonyAfter is how long it takes to hold a ceremony for which no custodian has
 // to travel; sample data.
-const ceremonyAfter = 2 * time.Hour
+const CeremonyAfter = 2 * time.Hour
 
 // A scriptText is a ceremony's script while it is put together. What is made is
 // the same each time, and what differs is generations and names.

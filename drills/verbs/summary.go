@@ -286,11 +286,11 @@ func (w *World) samples() map[string]string {
 	e := w.cfg.Scenario.Estate
 	return w.dcc.addSamples(map[string]string{
 		"rate":       fmt.Sprintf("%d commands an hour for %d devices", e.Rate.PerHour, e.Devices),
-		"estate":     fmt.Sprintf("%g%% unreachable, %g%% late by %s to %s, %g devices at one premises", 100*e.Unreachable, 100*e.Late, span(lateFrom), span(lateTo), devicesPerPremises),
+		"estate":     fmt.Sprintf("%g%% unreachable, %g%% late by %s to %s, %g devices at one premises", 100*e.Unreachable, 100*e.Late, span(LateFrom), span(LateTo), DevicesPerPremises),
 		"prepayment": fmt.Sprintf("%g%% of premises; a top-up every %d hours", 100*w.prepaymentShare(), int(topUpEvery.Hours())),
 		"custodians": custodySample,
 		"messages":   messageSample,
-		"retries":    fmt.Sprintf("%d tries, %s apart", attempts, span(againAfter)),
+		"retries":    fmt.Sprintf("%d tries, %s apart", attempts, span(AgainAfter)),
 	})
 }
 
