@@ -65,21 +65,35 @@ func refuseNewer(ctx context.Context, db *sql.DB, provider *goose.Provider) erro
 	for _, source := range provider.ListSources() {
 		known[source.Version] = true
 	}
-	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version`)
+	applied, err := appliedVersions(ctx, db)
 	if err != nil {
-		return fmt.Errorf("reading the version of the tables: %w", err)
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var version int64
-		if err := rows.Scan(&version); err != nil {
-			return fmt.Errorf("reading the version of the tables: %w", err)
-		}
+	for _, version := range applied {
 		if !known[version] {
 			return fmt.Errorf("tables are of version %d, which this program does not know: use the newer program that wrote them", version)
 		}
 	}
-	return rows.Err()
+	return nil
+}
+
+// appliedVersions are the migrations that tables went through, goose's own 0 among
+// them, in the order in which goose keeps them.
+func appliedVersions(ctx context.Context, db *sql.DB) ([]int64, error) {
+	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version`)
+	if err != nil {
+		return nil, fmt.Errorf("reading the version of the tables: %w", err)
+	}
+	defer rows.Close()
+	var applied []int64
+	for rows.Next() {
+		var version int64
+		if err := rows.Scan(&version); err != nil {
+			return nil, fmt.Errorf("reading the version of the tables: %w", err)
+		}
+		applied = append(applied, version)
+	}
+	return applied, rows.Err()
 }
 
 // migrating puts two processes that open a new home together one behind the other

@@ -125,21 +125,13 @@ func (s *Survey) level(ctx context.Context, dialect goose.Dialect, db *sql.DB) e
 	if err != nil {
 		return err
 	}
-	applied := make(map[int64]bool)
-	rows, err := db.QueryContext(ctx, `SELECT version_id FROM goose_db_version`)
+	versions, err := appliedVersions(ctx, db)
 	if err != nil {
-		return fmt.Errorf("reading the version of the tables: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var version int64
-		if err := rows.Scan(&version); err != nil {
-			return err
-		}
-		applied[version] = true
-	}
-	if err := rows.Err(); err != nil {
 		return err
+	}
+	applied := make(map[int64]bool)
+	for _, version := range versions {
+		applied[version] = true
 	}
 	delete(applied, 0)
 	for _, source := range provider.ListSources() {
