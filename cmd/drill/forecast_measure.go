@@ -20,7 +20,7 @@ import (
 	"smki.example/drills/verbs"
 )
 
-// measured is how many devices a measurement sends a real command to.
+// measuredDevices is how many devices a measurement sends a real command to.
 const measuredDevices = 500
 
 // measuring is the smallest drill in which a party replaces its keys.

@@ -10,6 +10,7 @@ import (
 	"smki.example/drills/forecast"
 	"smki.example/drills/procedure"
 	"smki.example/drills/scenario"
+	"smki.example/drills/verbs"
 )
 
 // everyKey is what an electricity meter holds anchors for.
@@ -39,7 +40,7 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 	in := forecast.Input{
 		Assumptions: pack.Assumptions, Key: "supplier", Needed: p.Threshold.Shares, NeededParties: p.Threshold.Parties,
 		Estate: forecast.Estate{
-			Devices: devices, Premises: int(math.Ceil(float64(devices) / devicesPerPremises)), Types: []forecast.Type{{Type: "esme", Share: 1, Holds: everyKey}},
+			Devices: devices, Premises: int(math.Ceil(float64(devices) / verbs.DevicesPerPremises)), Types: []forecast.Type{{Type: "esme", Share: 1, Holds: everyKey}},
 			Regions: []forecast.Share{{Name: "north"}, {Name: "central", Share: 1}, {Name: "south"}},
 		},
 	}
@@ -74,8 +75,8 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 	rate := float64(e.Rate.PerHour) * float64(devices) / float64(e.Devices)
 	changes := []forecast.Assumption{
 		near("unreachable", e.Unreachable, 0.5, 2, drill), near("late", e.Late, 0.5, 2, drill),
-		near("late from", (20 * time.Minute).Hours(), 1, 1, "rule of every drill"), near("late to", (100 * time.Minute).Hours(), 1, 1, "rule of every drill"),
-		near("try again", 0.5, 1, 1, "rule of every drill"), near("answer", 1, 1, 1, "rule of every drill: who can be reached answers"),
+		near("late from", verbs.LateFrom.Hours(), 1, 1, "rule of every drill"), near("late to", verbs.LateTo.Hours(), 1, 1, "rule of every drill"),
+		near("try again", verbs.AgainAfter.Hours(), 1, 1, "rule of every drill"), near("answer", 1, 1, 1, "rule of every drill: who can be reached answers"),
 		near("quarantine", 1e15, 1, 1, "no threshold in this drill"), near("token", 1e9, 1, 1, "no limit in a drill; --measure puts a measurement here"),
 		near("custodian travel", 1, 0.8, 2, "travel times of the procedure pack"), near("custodian away", 0.05, 0, 4, "sample"),
 		near("decision", story.decided.Hours(), 0.7, 3, drill+", if the script decides at once"),
@@ -100,9 +101,6 @@ func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, de
 	return in, nil
 }
 
-// devicesPerPremises is the sample figure of every drill.
-const devicesPerPremises = 1.9
-
 // near is an assumption whose likely value is a scenario's.
 func near(id string, likely, low, high float64, source string) forecast.Assumption {
 	return forecast.Assumption{ID: id, Low: likely * low, Likely: likely, High: likely * high, Source: source}
@@ -122,7 +120,7 @@ type story struct {
 // ceremony is how long it takes from the decision until new keys of an authority
 // or of custodians are there, in hours.
 func (t story) ceremony(custodians []forecast.Custodian) float64 {
-	longest := 2.0
+	longest := verbs.CeremonyAfter.Hours()
 	for _, c := range custodians {
 		longest = max(longest, c.Travel)
 	}

@@ -75,12 +75,11 @@ func replay(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d.from = "replay of run " + d.recording.Start().Run
-	if err := d.run(c.Context, d.recording.Decider(engine.Script()), "as recorded in run "+d.recording.Start().Run); err != nil {
-		// A drill whose finding is negative is played again all the same.
-		if !clikit.IsSilent(err) {
-			return err
-		}
+	run := d.recording.Start().Run
+	d.from = "replay of run " + run
+	// A drill whose finding is negative is played again all the same.
+	if err := d.run(c.Context, d.recording.Decider(engine.Script()), "as recorded in run "+run); err != nil && !clikit.IsSilent(err) {
+		return err
 	}
 	upTo := int64(0)
 	if n := len(was); n > 0 && was[n-1].Kind != journal.KindOutcome {
@@ -108,12 +107,9 @@ func branch(c *cli.Context) error {
 	if result != nil && !clikit.IsSilent(result) {
 		return result
 	}
-	same, upTo := d.recording.Same()
-	words := fmt.Sprintf("the two runs are the same for %d entries, up to the decision; hold them against each other with drill compare", upTo-1)
-	if same {
-		upTo, words = 0, "the branch takes the option that was recorded: the two journals are equal"
-	} else {
-		upTo-- // the decision itself differs
+	upTo, words := d.recording.Agree(), "the branch takes the option that was recorded: the two journals are equal"
+	if upTo > 0 {
+		words = fmt.Sprintf("the two runs are the same for %d entries, up to the decision; hold them against each other with drill compare", upTo)
 	}
 	if err := d.held(was, upTo, words); err != nil {
 		return err

@@ -32,8 +32,7 @@ type recorded struct {
 
 // branching is where a run leaves the recorded one.
 type branching struct {
-	seq    int64 // of the recorded decision
-	at     int   // in said
+	at     int // in said
 	option string
 }
 
@@ -106,7 +105,7 @@ func (r *Recording) Branch(s *scenario.Scenario, decision string, asking int, op
 	if _, known := s.Decision(decision); !known {
 		return fmt.Errorf("the scenario has no decision %q: it is not the one that was recorded", decision)
 	}
-	r.branch = &branching{seq: d.seq, at: found, option: option}
+	r.branch = &branching{at: found, option: option}
 	for seq := range r.pauses {
 		if seq > d.seq {
 			delete(r.pauses, seq)
@@ -115,13 +114,13 @@ func (r *Recording) Branch(s *scenario.Scenario, decision string, asking int, op
 	return nil
 }
 
-// Same reports whether a branch takes the very option that was recorded, and the
-// number of the entry up to which the runs must agree.
-func (r *Recording) Same() (same bool, upTo int64) {
-	if r.branch == nil {
-		return true, 0
+// Agree is for how many entries the new journal must be the recorded one: those
+// before the decision at which a branch takes another option, or 0 for all of them.
+func (r *Recording) Agree() int64 {
+	if r.branch == nil || r.said[r.branch.at].Chosen == r.branch.option {
+		return 0
 	}
-	return r.said[r.branch.at].Chosen == r.branch.option, r.branch.seq
+	return r.said[r.branch.at].seq - 1
 }
 
 // Decider answers as was recorded, and leaves to rest what was not asked then or

@@ -100,10 +100,10 @@ type Count struct {
 }
 
 // relevant counts the devices that hold a key, one party's only if party is a name.
-func (e *Estate) relevant(key, party string, a *Assumptions) (Relevant, error) {
-	held := 0.0
+// sleepers is the share of them that are of a type that sleeps.
+func (e *Estate) relevant(key, party string, a *Assumptions) (r Relevant, sleepers float64, err error) {
+	held, sleepy := 0.0, 0.0
 	var types []Share
-	sleepy := 0.0
 	for _, t := range e.Types {
 		if slices.Contains(t.Holds, key) {
 			held += t.Share
@@ -114,24 +114,25 @@ func (e *Estate) relevant(key, party string, a *Assumptions) (Relevant, error) {
 		}
 	}
 	if held == 0 {
-		return Relevant{}, fmt.Errorf("no type of device of this estate holds a key of %q", key)
+		return r, 0, fmt.Errorf("no type of device of this estate holds a key of %q", key)
 	}
+	sleepers = sleepy / held
 	parties := e.Parties
 	if party != "" {
 		i := slices.IndexFunc(parties, func(s Share) bool { return s.Name == party })
 		if i < 0 {
-			return Relevant{}, fmt.Errorf("no party of this estate is called %q", party)
+			return r, 0, fmt.Errorf("no party of this estate is called %q", party)
 		}
 		held *= parties[i].Share
 		parties = parties[i : i+1]
 	}
 	n := int(math.Round(held * float64(e.Devices)))
 	dark, slow := a.list[unreachable].Likely, a.list[late].Likely
-	asleep := sleepy / sumOf(types) * (1 - dark - slow)
-	r := Relevant{Devices: n, ByRegion: apportion(n, e.Regions), ByType: apportion(n, types), ByParty: apportion(n, parties)}
+	asleep := sleepers * (1 - dark - slow)
+	r = Relevant{Devices: n, ByRegion: apportion(n, e.Regions), ByType: apportion(n, types), ByParty: apportion(n, parties)}
 	r.Premises = int(math.Round(float64(n) * float64(e.Premises) / float64(e.Devices)))
 	r.ByState = apportion(n, []Share{{"answer at once", 1 - dark - slow - asleep}, {"sleep between messages", asleep}, {"answer late", slow}, {"never answer", dark}})
-	return r, nil
+	return r, sleepers, nil
 }
 
 func sumOf(shares []Share) float64 {

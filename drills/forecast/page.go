@@ -13,8 +13,8 @@ import (
 var pageSource string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count":   func(n int) string { return Thousands(n) },
-	"round":   func(v float64) string { return Thousands(int(math.Round(v))) },
+	"count":   func(n int) string { return thousands(n) },
+	"round":   func(v float64) string { return thousands(int(math.Round(v))) },
 	"figure":  figure,
 	"hours":   func(v float64) string { return hours(never(v)) },
 	"between": func(b Band) string { return between(never(b.Low), never(b.High)) },

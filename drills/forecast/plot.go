@@ -69,7 +69,7 @@ func (f *Forecast) Text(w io.Writer) error {
 		whose = " of " + f.Party
 	}
 	fmt.Fprintf(&b, "FORECAST: %s key%s compromised\n\n", f.Key, whose)
-	fmt.Fprintf(&b, "Relevant Devices  %s, at about %s premises\n", Thousands(f.Relevant.Devices), Thousands(f.Relevant.Premises))
+	fmt.Fprintf(&b, "Relevant Devices  %s, at about %s premises\n", thousands(f.Relevant.Devices), thousands(f.Relevant.Premises))
 	for _, cut := range []struct {
 		name   string
 		counts []Count
@@ -80,46 +80,36 @@ func (f *Forecast) Text(w io.Writer) error {
 		var parts []string
 		for _, c := range cut.counts {
 			if c.Count > 0 {
-				parts = append(parts, c.Name+" "+Thousands(c.Count))
+				parts = append(parts, c.Name+" "+thousands(c.Count))
 			}
 		}
 		fmt.Fprintf(&b, "  %-15s %s\n", cut.name, strings.Join(parts, " | "))
 	}
 	fmt.Fprintf(&b, "\nShare of the devices that can be reached which are out of the wrong hands, in hours after the report; in brackets what at least nine of ten of %d runs lie between\n\n", f.Runs)
-	row := func(name string, bands ...Band) {
-		fmt.Fprintf(&b, "%-34s", name)
+	// A method takes two lines: the likely case with what stands behind it, and the bands.
+	lines := func(name, behind string, bands ...*Band) {
+		likely, spread := fmt.Sprintf("%-34s", name), fmt.Sprintf("%-34s", "")
 		for _, x := range bands {
-			fmt.Fprintf(&b, " %16s", hours(never(x.Likely)))
+			at, around := "", ""
+			if x != nil {
+				at, around = hours(never(x.Likely)), x.spread()
+			}
+			likely += fmt.Sprintf(" %16s", at)
+			spread += fmt.Sprintf(" %16s", around)
 		}
-	}
-	spread := func(bands ...Band) {
-		fmt.Fprintf(&b, "\n%-34s", "")
-		for _, x := range bands {
-			fmt.Fprintf(&b, " %16s", x.spread())
-		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "%s%s\n%s\n", likely, behind, spread)
 	}
 	fmt.Fprintf(&b, "%-34s %16s %16s %16s %16s %16s %9s\n", "", "first command", "50 %", "95 %", "99 %", "99.9 %", "first in")
-	for i, c := range f.Courses {
-		bands := append([]Band{c.Prepared}, c.Safe[:]...)
-		row(string(letters[i])+" "+c.Name, bands...)
-		fmt.Fprintf(&b, " %8.0f%%", c.First*100)
-		spread(bands...)
+	for i := range f.Courses {
+		c := &f.Courses[i]
+		lines(string(letters[i])+" "+c.Name, fmt.Sprintf(" %8.0f%%", c.First*100), &c.Prepared, &c.Safe[0], &c.Safe[1], &c.Safe[2], &c.Safe[3])
 		if c.returns {
-			fmt.Fprintf(&b, "%-34s %16s", "  back under the party's own key", "")
-			for _, x := range c.Recovered {
-				fmt.Fprintf(&b, " %16s", hours(never(x.Likely)))
-			}
-			fmt.Fprintf(&b, "\n%-34s %16s", "", "")
-			for _, x := range c.Recovered {
-				fmt.Fprintf(&b, " %16s", x.spread())
-			}
-			b.WriteString("\n")
+			lines("  back under the party's own key", "", nil, &c.Recovered[0], &c.Recovered[1], &c.Recovered[2], &c.Recovered[3])
 		}
 	}
 	b.WriteString("\n")
 	for i, c := range f.Courses {
-		fmt.Fprintf(&b, "%c never answer or stay lost: %s (%s to %s)\n", letters[i], Thousands(int(math.Round(c.Missed.Likely))), Thousands(int(math.Round(c.Missed.Low))), Thousands(int(math.Round(c.Missed.High))))
+		fmt.Fprintf(&b, "%c never answer or stay lost: %s (%s to %s)\n", letters[i], thousands(int(math.Round(c.Missed.Likely))), thousands(int(math.Round(c.Missed.Low))), thousands(int(math.Round(c.Missed.High))))
 		var held []string
 		for _, r := range c.Binds[:min(3, len(c.Binds))] {
 			held = append(held, fmt.Sprintf("%s (%s%s)", r.Says, hours(r.Saves), unit(r.Saves)))
@@ -181,15 +171,15 @@ func figure(v float64) string {
 	case v >= unlimited:
 		return "no limit"
 	case v >= 1000:
-		return Thousands(int(math.Round(v)))
+		return thousands(int(math.Round(v)))
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.3g", v)
 }
 
-// Thousands writes a count with its digits in threes, as people in Britain do.
-func Thousands(n int) string {
+// thousands writes a count with its digits in threes, as people in Britain do.
+func thousands(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]

@@ -164,25 +164,15 @@ func prepare(in Input) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	relevant, err := in.Estate.relevant(held, in.Party, in.Assumptions)
+	relevant, sleepers, err := in.Estate.relevant(held, in.Party, in.Assumptions)
 	if err != nil {
 		return nil, err
 	}
 	if relevant.Devices == 0 {
 		return nil, fmt.Errorf("the estate has no device that holds this key: there is nothing to forecast")
 	}
-	m := &model{Input: in, methods: list, relevant: relevant, byTravel: slices.Clone(in.Custodians)}
+	m := &model{Input: in, methods: list, relevant: relevant, sleepers: sleepers, byTravel: slices.Clone(in.Custodians)}
 	slices.SortStableFunc(m.byTravel, func(a, b Custodian) int { return cmp.Compare(a.Travel, b.Travel) })
-	all, asleep := 0.0, 0.0
-	for _, t := range in.Estate.Types {
-		if slices.Contains(t.Holds, held) {
-			all += t.Share
-			if t.Sleepy {
-				asleep += t.Share
-			}
-		}
-	}
-	m.sleepers = asleep / all
 	return m, nil
 }
 
