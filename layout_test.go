@@ -61,8 +61,18 @@ var rooms = map[string][]string{
 	"drills/verify":    {"drills/words", "policy"},
 	"drills/gbcs":      {"policy"},
 	"drills/fleet":     {"drills/gbcs", "policy"},
-	"drills/report":    {"drills/journal", "drills/words", "drills/scenario", "drills/procedure"},
-	"drills/library":   {"drills/scenario"},
+	"drills/report":    {"drills/journal", "drills/words", "drills/scenario", "drills/procedure", "drills/roombook"},
+	// What people did in the exercise room, one run of a drill from tokens to seal, the exercise itself, and its screens.
+	"drills/roombook": {"drills/journal"},
+	"drills/play": {
+		"drills/engine", "drills/forecast", "drills/journal", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario", "drills/verbs",
+	},
+	"drills/room": {
+		"drills/engine", "drills/forecast", "drills/journal", "drills/library", "drills/play", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario",
+		"drills/verbs", "drills/words",
+	},
+	"drills/console": {"drills/journal", "drills/procedure", "drills/report", "drills/room", "drills/scenario", "drills/words"},
+	"drills/library": {"drills/scenario"},
 	"drills/verbs": {
 		"ca", "ca/store", "ca/audit", "ca/revocation", "hsm", "hsm/custody", "hsm/ceremony", "softhsm", "policy",
 		"drills/engine", "drills/fleet", "drills/gbcs", "drills/journal", "drills/procedure", "drills/scenario", "drills/words",
@@ -81,8 +91,8 @@ var rooms = map[string][]string{
 		"hsm", "hsm/ceremony", "policy", "softhsm",
 	},
 	"cmd/drill": {
-		"cmd/clikit", "policy", "drills/engine", "drills/forecast", "drills/gbcs", "drills/journal", "drills/library", "drills/procedure",
-		"drills/report", "drills/scenario", "drills/verbs", "drills/verify", "drills/words",
+		"cmd/clikit", "policy", "drills/console", "drills/engine", "drills/forecast", "drills/gbcs", "drills/journal", "drills/library", "drills/play", "drills/procedure",
+		"drills/report", "drills/room", "drills/roombook", "drills/scenario", "drills/verbs", "drills/verify", "drills/words",
 	},
 }
 
@@ -118,6 +128,8 @@ var unreachable = []struct {
 	{"drills/engine", module + "/ca", "the engine knows verbs, not the CA"},
 	{"drills/engine", module + "/hsm", "the engine knows verbs, not the token"},
 	{"drills/verify", module + "/drills/journal", "an auditor that shares code with the writer shares its mistakes"},
+	{"drills/verify", module + "/drills/roombook", "an auditor that shares code with the writer shares its mistakes"},
+	{"drills/room", "net/http", "an exercise can be held without a network; its screens are the console's"},
 	{"drills/verify", module + "/drills/gbcs", "an auditor that shares code with the writer shares its mistakes"},
 	{"cmd/smki", module + "/drills", "an operator's binary can play no drill"},
 }
