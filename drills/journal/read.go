@@ -47,44 +47,7 @@ func Read(path string) iter.Seq2[Entry, error] {
 }
 
 // ReadFrom is Read for a journal that is open already.
-func ReadFrom(r io.Reader) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		b := bufio.NewReaderSize(r, 64<<10)
-		prev, seq := noPrev, int64(0)
-		for {
-			line, err := readLine(b)
-			switch {
-			case err == io.EOF && len(line) == 0:
-				return
-			case err == io.EOF:
-				yield(Entry{}, fmt.Errorf("entry %d: %w", seq+1, ErrTorn))
-				return
-			case err != nil:
-				yield(Entry{}, fmt.Errorf("entry %d: %w", seq+1, err))
-				return
-			}
-			e, err := parseEntry(line)
-			switch {
-			case err != nil:
-				err = fmt.Errorf("entry %d: %w: %v", seq+1, ErrBroken, err)
-			case e.Seq != seq+1:
-				err = fmt.Errorf("entry %d: %w: it is numbered %d", seq+1, ErrBroken, e.Seq)
-			case e.Prev != prev:
-				err = fmt.Errorf("entry %d: %w: it does not follow the line before", seq+1, ErrBroken)
-			}
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			seq = e.Seq
-			sum := sha256.Sum256(line)
-			prev = hex.EncodeToString(sum[:])
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
+func ReadFrom(r io.Reader) iter.Seq2[Entry, error] { return readFrom(r, false) }
 
 // ReadAll returns the entries of the journal at path, and those before the
 // fault together with the error if there is one.
@@ -116,4 +79,10 @@ func readLine(b *bufio.Reader) ([]byte, error) {
 		}
 		return bytes.TrimSuffix(line, []byte("\n")), nil
 	}
+}
+
+// lineSum is what the next entry has as prev.
+func lineSum(line []byte) string {
+	sum := sha256.Sum256(line)
+	return hex.EncodeToString(sum[:])
 }
