@@ -71,8 +71,10 @@ var rooms = map[string][]string{
 		"drills/engine", "drills/forecast", "drills/journal", "drills/library", "drills/play", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario",
 		"drills/verbs", "drills/words",
 	},
-	"drills/console": {"drills/journal", "drills/procedure", "drills/report", "drills/room", "drills/scenario", "drills/words"},
+	"drills/console": {"drills/journal", "drills/msel", "drills/procedure", "drills/report", "drills/room", "drills/scenario", "drills/words"},
 	"drills/library": {"drills/scenario"},
+	// An exercise planner's spreadsheet, read as a scenario; it knows no CA and no procedure.
+	"drills/msel": {"drills/scenario"},
 	"drills/verbs": {
 		"ca", "ca/store", "ca/audit", "ca/revocation", "hsm", "hsm/custody", "hsm/ceremony", "softhsm", "policy",
 		"drills/engine", "drills/fleet", "drills/gbcs", "drills/journal", "drills/procedure", "drills/scenario", "drills/words",
