@@ -79,6 +79,9 @@ func prepare(app *cli.App) {
 	if app.Action == nil {
 		app.Action = unknownCommand(app.Name, app.Commands)
 	}
+	if command(app.Commands, documentsName) == nil {
+		app.Commands = append(app.Commands, documents(app))
+	}
 	prepareCommands(app.Name, app.Commands)
 }
 
