@@ -70,10 +70,19 @@ type Config struct {
 	// Progress hears how far long work has got; nil means nobody does. It is called
 	// from one goroutine.
 	Progress func(what string, done, total int)
-	// Told hears of what devices said, after it is in the journal: shards, read-backs,
-	// progress files. The bodies are those of record.go. Nil means nobody does; an
-	// intruder's shards are not among them.
+	// Told hears of what devices said and what was done with keys and certificates,
+	// after it is in the journal: shards, read-backs, progress files, custody, the first
+	// use of an opened key, revocations and lists. The bodies are those of record.go.
+	// Nil means nobody does; an intruder's shards are not among them.
 	Told func(at time.Duration, body any)
+	// Envelope is given the code of each custodian's envelope as it is sealed: seat,
+	// label of the key, four words. What is in the envelope opens with nothing else, and
+	// the world keeps neither code nor share. Nil: there are no envelopes, and
+	// custodians who come give their shares.
+	Envelope func(seat, key, code string)
+	// Share asks custodians who came for their codes. Nil means that nobody is asked;
+	// it is wanted where there is an Envelope.
+	Share ShareFunc
 }
 
 // A World is one drill's world; it implements [engine.World]. It is used from
