@@ -47,8 +47,10 @@ func (d *doctor) files() {
 	private := []string{h.dir, filepath.Join(h.dir, homeFile), filepath.Join(h.dir, logKeyFile)}
 	if h.Token.SoftHSM != "" {
 		private = append(private, h.path(h.Token.SoftHSM), filepath.Join(h.path(h.Token.SoftHSM), "user.pin"))
+	} else if pin, err := h.pinFile(); err != nil {
+		d.finds(wrong, "home", "run this with smki-run", "%v", err)
 	} else {
-		private = append(private, h.path(h.Token.PINFile))
+		private = append(private, pin)
 	}
 	if _, err := os.Stat(filepath.Join(h.dir, serverFile)); err == nil {
 		private = append(private, filepath.Join(h.dir, serverFile))

@@ -158,7 +158,11 @@ func (h *home) tokenConfig() (hsm.Config, error) {
 		}
 		config = hsm.FromSoftHSM(token)
 	} else {
-		config = hsm.Config{Module: h.Token.Module, TokenLabel: h.Token.Label, Serial: h.Token.Serial, PINFile: h.path(h.Token.PINFile)}
+		pin, err := h.pinFile()
+		if err != nil {
+			return config, clikit.With(clikit.Unavailable, err)
+		}
+		config = hsm.Config{Module: h.Token.Module, TokenLabel: h.Token.Label, Serial: h.Token.Serial, PINFile: pin}
 	}
 	if h.env.Exercise {
 		config.RequireLabelPrefix = "EXERCISE"

@@ -39,7 +39,7 @@ Examples:
 			&cli.StringFlag{Name: "environment", Value: "exercise", Usage: "`NAME` of the set of rules: " + strings.Join(policy.EnvironmentNames(), ", ")},
 			&cli.StringFlag{Name: "module", Usage: "PKCS#11 library of the token (`SO`); default: SoftHSM"},
 			&cli.StringFlag{Name: "token", Usage: "`LABEL` of the token"},
-			&cli.StringFlag{Name: "pin-file", Usage: "`FILE` that holds the user PIN; it is read at every login and must stay"},
+			&cli.StringFlag{Name: "pin-file", Usage: "`FILE` that holds the user PIN, or credential:NAME of a systemd unit; it is read at every login and must stay"},
 			&cli.StringFlag{Name: "store", Usage: "path of the database (`URL`); default: " + storeFile + " in the home"},
 			&cli.StringFlag{Name: "ceremony", Usage: "folder of a finished ceremony (`DIR`)"},
 			clikit.JSONFlag(),
@@ -92,8 +92,11 @@ func tokenFlags(c *cli.Context) (homeToken, error) {
 	if label == "" || pin == "" {
 		return homeToken{}, clikit.Usagef("smki init: --module needs --token LABEL and --pin-file FILE")
 	}
+	if err := checkCredential(pin); err != nil {
+		return homeToken{}, clikit.With(clikit.Usage, err)
+	}
 	module, err := filepath.Abs(module)
-	if err == nil {
+	if err == nil && !strings.HasPrefix(pin, credentialPrefix) {
 		pin, err = filepath.Abs(pin)
 	}
 	return homeToken{Module: module, Label: label, PINFile: pin}, err
