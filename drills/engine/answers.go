@@ -60,6 +60,20 @@ func (a as) Decide(ctx context.Context, q Question) (Answer, error) {
 	return a.others.Decide(ctx, q)
 }
 
+// Deliberates implements [Deliberator].
+func (a as) Deliberates(q Question) bool {
+	if q.Decision.Of == a.body {
+		return deliberates(a.members, q)
+	}
+	return deliberates(a.others, q)
+}
+
+// deliberates asks a Decider that another one stands in front of.
+func deliberates(d Decider, q Question) bool {
+	is, can := d.(Deliberator)
+	return can && is.Deliberates(q)
+}
+
 // Choices are answers chosen ahead. They are for one run.
 type Choices struct {
 	rest  Decider
@@ -129,6 +143,15 @@ func (c *Choices) Decide(ctx context.Context, q Question) (Answer, error) {
 	}
 	c.taken[q.Decision.Name] = max(c.taken[q.Decision.Name], n)
 	return scripted(q, options[n-1], ByCommandLine), nil
+}
+
+// Deliberates implements [Deliberator]: what is not chosen ahead may be talked over.
+func (c *Choices) Deliberates(q Question) bool {
+	options, ok := c.by[q.Decision.Name]
+	if ok {
+		_, ok = q.Option(options[min(q.Asking, len(options))-1])
+	}
+	return !ok && deliberates(c.rest, q)
 }
 
 // Left says, after the run, which answers were never asked for, one sentence each.

@@ -13,7 +13,7 @@ type asked struct {
 	times   int            // it was asked
 	again   map[string]int // how often each option brought it back
 	settled bool           // it is answered and will not come back
-	waiting []waiter
+	waiting []*line
 }
 
 // offered are the options that can be chosen now. One that brings the question
@@ -75,10 +75,24 @@ func times(n int) string {
 // and which question was open.
 func (r *run) stopped(why string) string {
 	s := fmt.Sprintf("%s at %s", why, scenario.FormatTime(r.now))
-	if q := r.pending; q != nil {
-		s += fmt.Sprintf(", before %s answered %q", bodyName(q.Body), q.Decision.Name)
+	for i, q := range r.unanswered() {
+		s += fmt.Sprintf("%s %s answered %q", []string{", before", " and before"}[min(i, 1)], bodyName(q.Body), q.Decision.Name)
 	}
 	return s
+}
+
+// unanswered are the questions that are open, in the order in which they were put.
+func (r *run) unanswered() []Question {
+	var out []Question
+	for _, d := range r.talks {
+		if !d.said {
+			out = append(out, d.q)
+		}
+	}
+	if r.pending != nil {
+		out = append(out, *r.pending)
+	}
+	return out
 }
 
 // bodyName is a body in the middle of a sentence.

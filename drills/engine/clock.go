@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"smki.example/drills/journal"
@@ -14,14 +15,25 @@ import (
 // run is a drill while it runs. One goroutine owns it.
 type run struct {
 	Config
-	now     time.Duration
+	now     time.Duration // of the last thing that happened
+	at      time.Duration // where the clock stands; never before now
 	queue   queue
 	order   int // of the next entry of the queue
 	asked   map[string]*asked
 	chosen  scenario.Chosen
-	whens   []*watch
+	lines   []*line // of the timeline, in its order
+	duties  map[string][]*duty
 	out     journal.Outcome
-	pending *Question // put and not yet answered
+	pending *Question       // put to somebody whom the clock waits for, and not yet answered
+	talks   []*deliberation // put to people who talk while the clock goes on
+	talking sync.WaitGroup
+	woken   chan struct{} // something is there for take
+	live    bool          // what the recording brings back is past
+	arrived int           // answers and orders in the queue that came while the clock ran
+	paused  bool          // and the record says so
+	// pausedFor is why the recorded run was paused, where it was.
+	pausedFor string
+	pauseAt   time.Duration // of the last entry that says that the run is held or goes on
 
 	recordErr error // the journal cannot be written: the run is void
 }
@@ -32,15 +44,17 @@ type entry struct {
 	class class
 	order int
 	do    func(context.Context) error
-	watch *watch // of a limit: the entry means nothing once this is over
+	void  *bool // set: the entry means nothing any more
 }
 
-// class orders what is due at one time: an answer comes before what may have
-// waited for it, and a limit after everything that could still meet it.
+// class orders what is due at one time: what a facilitator wants comes first, an
+// answer before what may have waited for it, and a limit after everything that
+// could still meet it.
 type class uint8
 
 const (
-	answers class = iota + 1
+	steers class = iota + 1
+	answers
 	happens
 	limits
 )
@@ -71,8 +85,10 @@ func (r *run) schedule(at time.Duration, c class, do func(context.Context) error
 	r.scheduleAs(at, c, r.order, do)
 }
 
-func (r *run) scheduleAs(at time.Duration, c class, order int, do func(context.Context) error) {
-	heap.Push(&r.queue, entry{at: max(at, r.now), class: c, order: order, do: do})
+func (r *run) scheduleAs(at time.Duration, c class, order int, do func(context.Context) error) (void *bool) {
+	void = new(bool)
+	heap.Push(&r.queue, entry{at: max(at, r.now), class: c, order: order, do: do, void: void})
+	return void
 }
 
 // atRest is how long, in scenario time, a World may go on by itself in a scenario
@@ -80,9 +96,11 @@ func (r *run) scheduleAs(at time.Duration, c class, order int, do func(context.C
 const atRest = 60 * 24 * time.Hour
 
 // clock plays the timeline: the earliest thing next, the World's own events
-// before what is written for the same time, conditions asked after each.
+// before what is written for the same time, conditions asked after each. What
+// people say while it waits is put into the queue for the next whole second, after
+// everything that was played: so it stands where a run that knows it beforehand
+// finds it too.
 func (r *run) clock(ctx context.Context) error {
-	r.load()
 	end := r.Scenario.Ends
 	if end == 0 {
 		end = atRest
@@ -91,7 +109,10 @@ func (r *run) clock(ctx context.Context) error {
 		if err := r.hold(ctx); err != nil {
 			return err
 		}
-		for len(r.queue) > 0 && r.queue[0].watch != nil && r.queue[0].watch.over {
+		if err := r.take(); err != nil {
+			return err
+		}
+		for len(r.queue) > 0 && *r.queue[0].void {
 			heap.Pop(&r.queue) // what came true in time keeps no drill going until its limit
 		}
 		next, world := r.World.Next()
@@ -101,11 +122,17 @@ func (r *run) clock(ctx context.Context) error {
 			return nil
 		}
 		next = max(next, r.now)
-		if next >= end {
-			return r.cut(ctx, end)
+		ends := next >= end
+		if ends && r.Scenario.Ends == 0 {
+			return fmt.Errorf("the world did not come to rest within %s of scenario time: let the scenario say when it \"ends\"", scenario.FormatTime(end))
 		}
-		if err := r.pace(ctx, next-r.now); err != nil {
+		if there, err := r.pace(ctx, min(next, end)); err != nil {
 			return err
+		} else if !there {
+			continue
+		}
+		if ends {
+			return r.cut(ctx, end)
 		}
 		r.now = next
 		if err := r.World.Advance(ctx, next); err != nil {
@@ -129,12 +156,6 @@ func (r *run) clock(ctx context.Context) error {
 
 // cut ends a drill whose time is up.
 func (r *run) cut(ctx context.Context, end time.Duration) error {
-	if r.Scenario.Ends == 0 {
-		return fmt.Errorf("the world did not come to rest within %s of scenario time: let the scenario say when it \"ends\"", scenario.FormatTime(end))
-	}
-	if err := r.pace(ctx, end-r.now); err != nil {
-		return err
-	}
 	r.now = end
 	if err := r.World.Advance(ctx, end); err != nil {
 		return fmt.Errorf("at %s: %w", scenario.FormatTime(end), err)
@@ -142,19 +163,22 @@ func (r *run) cut(ctx context.Context, end time.Duration) error {
 	return r.conditions(ctx)
 }
 
-// load puts the timeline into the queue, in the order of the scenario.
+// load puts the timeline into the queue, in the order of the scenario, and behind it
+// what the facilitator of the recorded run did.
 func (r *run) load() {
 	for i := range r.Scenario.Timeline {
 		item := &r.Scenario.Timeline[i]
 		r.order++
-		order := r.order
+		l := &line{item: item, order: r.order, state: StateWaiting}
+		r.lines = append(r.lines, l)
 		if item.When == nil {
-			r.scheduleAs(item.At, happens, order, func(ctx context.Context) error { return r.happen(ctx, item, order) })
+			r.place(l, item.At)
 			continue
 		}
-		w := &watch{item: item}
-		r.whens = append(r.whens, w)
-		heap.Push(&r.queue, entry{at: item.By, class: limits, order: order, watch: w, do: func(ctx context.Context) error { return r.limit(ctx, w) }})
+		l.void = r.scheduleAs(item.By, limits, l.order, func(ctx context.Context) error { return r.limit(ctx, l) })
+	}
+	for _, s := range r.Recording.steered() {
+		r.schedule(s.at, steers, func(ctx context.Context) error { return r.steer(ctx, s.Steer) })
 	}
 }
 
@@ -170,8 +194,8 @@ func (r *run) names() map[string]any {
 }
 
 // write puts an entry into the record. Once that fails nothing else may happen.
-func (r *run) write(kind journal.Kind, body any) (int64, error) {
-	seq, _, err := r.Journal.Append(kind, r.now, body)
+func (r *run) write(at time.Duration, kind journal.Kind, body any) (int64, error) {
+	seq, _, err := r.Journal.Append(kind, at, body)
 	if err != nil {
 		r.recordErr = fmt.Errorf("the record cannot be written, so the drill is void: %w", err)
 		return 0, r.recordErr
@@ -186,18 +210,22 @@ func (r *run) tell(ctx context.Context, kind journal.Kind, body any) error {
 }
 
 func (r *run) tellSeq(ctx context.Context, kind journal.Kind, body any) (int64, error) {
-	seq, err := r.write(kind, body)
+	return r.tellAt(ctx, r.now, kind, body)
+}
+
+func (r *run) tellAt(ctx context.Context, at time.Duration, kind journal.Kind, body any) (int64, error) {
+	seq, err := r.write(at, kind, body)
 	if err != nil {
 		return 0, err
 	}
-	return seq, r.show(ctx, kind, seq, body)
+	return seq, r.show(ctx, at, kind, seq, body)
 }
 
-func (r *run) show(ctx context.Context, kind journal.Kind, seq int64, body any) error {
+func (r *run) show(ctx context.Context, at time.Duration, kind journal.Kind, seq int64, body any) error {
 	if r.Presenter == nil {
 		return nil
 	}
-	m := Moment{Kind: kind, At: r.now, Seq: seq, Body: body}
+	m := Moment{Kind: kind, At: at, Seq: seq, Body: body}
 	switch kind {
 	case journal.KindStart, journal.KindDecision, journal.KindOutcome:
 		m.Words = r.Journal.Words()
@@ -215,8 +243,9 @@ func (r *run) skip(ctx context.Context, step, what, why string) error {
 
 // ruledOut tells of an entry that was for another course of events. It is no
 // step that anybody left out, so it is not counted.
-func (r *run) ruledOut(ctx context.Context, item *scenario.Item, why string) error {
-	return r.tell(ctx, journal.KindSkip, journal.Skip{Step: item.Step, What: item.String(), Why: why, RuledOut: true})
+func (r *run) ruledOut(ctx context.Context, l *line, why string) error {
+	l.state, *l.void = StateRuledOut, true
+	return r.tell(ctx, journal.KindSkip, journal.Skip{Step: l.item.Step, What: l.item.String(), Why: why, RuledOut: true})
 }
 
 func (r *run) missed(ctx context.Context, m journal.Missed) error {
@@ -225,22 +254,21 @@ func (r *run) missed(ctx context.Context, m journal.Missed) error {
 }
 
 // leftOver tells what never came up, in the order of the scenario: entries that
-// waited for a decision which was not taken, and questions that were still open
-// when the drill ended.
+// waited for a decision which was not taken or were held, questions that were still
+// open when the drill ended, and duties that nobody did.
 func (r *run) leftOver(ctx context.Context) error {
-	waited := map[*scenario.Item]bool{}
-	for _, a := range r.asked {
-		for _, w := range a.waiting {
-			waited[w.item] = true
-		}
-	}
-	for i := range r.Scenario.Timeline {
-		item := &r.Scenario.Timeline[i]
-		if !waited[item] {
+	for _, l := range r.lines {
+		why := ""
+		switch l.state {
+		case StateDeciding:
+			why = "it waited for the decision " + strings.Join(r.unsettled(l.item), ", ") + ", which was not taken"
+		case StateHeld:
+			why = "it was held, and not released before the drill ended"
+		default:
 			continue
 		}
-		why := "it waited for the decision " + strings.Join(r.unsettled(item), ", ") + ", which was not taken"
-		if err := r.skip(ctx, item.Step, item.String(), why); err != nil {
+		l.state = StateSkipped
+		if err := r.skip(ctx, l.item.Step, l.item.String(), why); err != nil {
 			return err
 		}
 	}
@@ -252,5 +280,5 @@ func (r *run) leftOver(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return r.untold(ctx)
 }

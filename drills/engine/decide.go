@@ -42,6 +42,10 @@ func (r *run) ask(ctx context.Context, step string, d *scenario.Decision) error 
 		return err
 	}
 	q.Seq, q.Words = seq, r.Journal.Words()
+	if d, can := r.Decider.(Deliberator); can && d.Deliberates(q) {
+		r.deliberate(ctx, step, q)
+		return nil
+	}
 	answer, refusals, err := r.answer(ctx, q)
 	if err != nil {
 		return err
@@ -69,7 +73,7 @@ func (r *run) answer(ctx context.Context, q Question) (Answer, []string, error) 
 		refusals = append(refusals, a.Refused...)
 		if a.Silent || a.After < 0 || q.Asked+a.After >= q.Deadline {
 			r.pending = nil
-			return Answer{Silent: true}, refusals, nil
+			return a.silent(), refusals, nil
 		}
 		if q.Refused = refuse(q, a); q.Refused == "" {
 			r.pending = nil
@@ -77,7 +81,7 @@ func (r *run) answer(ctx context.Context, q Question) (Answer, []string, error) 
 		}
 		if refusals = append(refusals, q.Refused); len(refusals) == maxRefusals {
 			r.pending = nil
-			return Answer{Silent: true}, refusals, nil
+			return a.silent(), refusals, nil
 		}
 	}
 }
@@ -153,7 +157,7 @@ func (r *run) decided(ctx context.Context, step string, q Question, answer Answe
 		return r.recordErr
 	}
 	r.chosen[d.Ident] = body.Chosen
-	if err := r.show(ctx, journal.KindDecision, signed.Seq, body); err != nil {
+	if err := r.show(ctx, r.now, journal.KindDecision, signed.Seq, body); err != nil {
 		return err
 	}
 	if option.Opens != nil {
@@ -170,8 +174,8 @@ func (r *run) decided(ctx context.Context, step string, q Question, answer Answe
 	a.settled = true
 	waiting := a.waiting
 	a.waiting = nil
-	for _, w := range waiting {
-		r.scheduleAs(r.now, happens, w.order, func(ctx context.Context) error { return r.happen(ctx, w.item, w.order) })
+	for _, l := range waiting {
+		r.place(l, r.now)
 	}
 	return nil
 }

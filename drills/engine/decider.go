@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,6 +17,26 @@ import (
 type Decider interface {
 	Decide(ctx context.Context, q Question) (Answer, error)
 }
+
+// Deliberator is implemented by a Decider whose people talk while the scenario
+// clock goes on. For a question that it deliberates, Decide is called in a goroutine
+// of its own, and what is due meanwhile happens. The answer counts from the next
+// whole second of scenario time after it came, whatever its After says; one that
+// cannot be taken is asked for again, with Question.Refused set. At the deadline
+// ctx is done with the cause [ErrDeadline], and silence holds whatever Decide
+// returns then; it must return soon, because the clock waits for that.
+//
+// Questions of different bodies may be open at once, so Decide must allow that. A
+// replay that is given the same answers at the same scenario times has the same
+// journal.
+type Deliberator interface {
+	Decider
+	// Deliberates is called from the engine's goroutine, once an asking.
+	Deliberates(q Question) bool
+}
+
+// ErrDeadline is why a Deliberator's ctx is done when there was no answer in time.
+var ErrDeadline = errors.New("the time to answer is over")
 
 // Question is a decision that is due.
 type Question struct {
@@ -62,6 +83,15 @@ type Answer struct {
 	Reason   string
 	Votes    []journal.Vote
 	Assessed []journal.Assessment
+	// Who was there, for the minutes. Present and what follows are the ids of members;
+	// a nil Present says nothing about who was there or absent. Of a Conflict the
+	// engine reads Member and Interest: what it does is the rule of the body. They are
+	// heard of a silent Answer too.
+	Present    []string
+	Abstained  []journal.Abstention
+	Conflicts  []journal.Conflict
+	Alternates []journal.Alternate
+	Ballot     string // open or blind; empty: not told
 	// Refused are answers that could not be taken in the run that is played again.
 	Refused []string
 }
@@ -72,7 +102,13 @@ type Answered string
 // Who may have answered.
 const (
 	ByMembers     Answered = "members"
+	ByOne         Answered = "one person" // rehearsed for a whole committee, alone
 	ByScript      Answered = "script"
 	ByCommandLine Answered = "command line"
 	BySilence     Answered = "silence"
 )
+
+// silent is an answer of which only remains who was there.
+func (a Answer) silent() Answer {
+	return Answer{Silent: true, Present: a.Present, Conflicts: a.Conflicts, Alternates: a.Alternates}
+}

@@ -57,13 +57,25 @@ type Config struct {
 	// Speed makes the run take scenario time divided by Speed; 0 is as fast as it
 	// goes, 1 real time.
 	Speed float64
-	// Sleep waits in wall time; nil is a real wait. Tests give one that does not.
+	// Sleep waits in wall time, or until ctx is done; nil is a real wait. Tests give
+	// one that does not.
 	Sleep func(context.Context, time.Duration) error
-	// Control pauses the run from outside; nil if nobody can.
+	// Now is the wall clock that a Reading tells; nil is the machine's.
+	Now func() time.Time
+	// Control steers the run from outside; nil if nobody can. It is for one run.
 	Control *Control
-	// Recording is the run that is played again: its pauses stand in the new record
-	// where they stood. Nil for a run of its own.
+	// Recording is the run that is played again: its pauses, and what its facilitator
+	// did, stand in the new record where they stood. Nil for a run of its own.
 	Recording *Recording
+	// LiveFrom is how many entries of the journal a Recording brings back. Until there
+	// the run goes as fast as it can and hears nobody; then it is people's, at Speed.
+	LiveFrom int64
+	// LiveAt is where the clock stood when the recorded run was broken off; it goes on
+	// from there. Zero: from the last entry that was brought back.
+	LiveAt time.Duration
+	// StartPaused holds the run as Control.Pause does, before anything happens, or
+	// after what a Recording brings back. It needs a Control.
+	StartPaused bool
 }
 
 // The outcomes.
@@ -105,6 +117,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	cause := r.play(ctx)
+	r.dismiss(cause)
 	if r.recordErr != nil {
 		return nil, r.recordErr
 	}
@@ -119,11 +132,17 @@ func newRun(c Config) (*run, error) {
 			return nil, fmt.Errorf("starting a drill: Config.%s is missing", name)
 		}
 	}
-	if c.Speed < 0 {
-		return nil, fmt.Errorf("starting a drill: Config.Speed is %g: use 0 for as fast as it goes, or more", c.Speed)
+	if err := checkSpeed(c.Speed); err != nil {
+		return nil, fmt.Errorf("starting a drill: Config.Speed: %w", err)
+	}
+	if c.StartPaused && c.Control == nil {
+		return nil, errors.New("starting a drill: Config.StartPaused needs a Config.Control, or nobody can let it go on")
 	}
 	if c.Sleep == nil {
 		c.Sleep = sleep
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Control == nil {
 		c.Control = &Control{}
@@ -131,11 +150,12 @@ func newRun(c Config) (*run, error) {
 	if c.Devices == 0 {
 		c.Devices = c.Scenario.Estate.Devices
 	}
-	r := &run{Config: c, asked: map[string]*asked{}, chosen: scenario.Chosen{}}
+	r := &run{Config: c, asked: map[string]*asked{}, chosen: scenario.Chosen{}, duties: map[string][]*duty{}, woken: make(chan struct{}, 1)}
 	for _, d := range c.Scenario.Decisions {
 		r.chosen[d.Ident] = ""
 		r.asked[d.Name] = &asked{again: map[string]int{}}
 	}
+	r.load()
 	return r, nil
 }
 
@@ -144,6 +164,8 @@ var errStopped = errors.New("the steady state does not hold, so there is nothing
 
 // play runs from start to the findings. The error is why it did not get there.
 func (r *run) play(ctx context.Context) error {
+	r.Control.begin(r)
+	defer r.Control.end()
 	if err := r.start(ctx); err != nil {
 		return err
 	}

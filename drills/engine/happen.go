@@ -12,36 +12,40 @@ import (
 	"smki.example/drills/scenario"
 )
 
-// watch is an entry of the timeline that waits for its condition.
-type watch struct {
-	item *scenario.Item
-	over bool // it happened, or its limit passed
-}
-
-// waiter is an entry of the timeline that waits for a decision.
-type waiter struct {
+// line is an entry of the timeline and what became of it.
+type line struct {
 	item  *scenario.Item
 	order int
+	state State
+	void  *bool // takes it out of the queue, where it is there
+}
+
+// place puts a line that has a time into the queue.
+func (r *run) place(l *line, at time.Duration) {
+	l.state = StateWaiting
+	l.void = r.scheduleAs(at, happens, l.order, func(ctx context.Context) error { return r.happen(ctx, l) })
 }
 
 // happen carries out an entry whose time has come: at once, or when the
 // decisions that it looks at are taken.
-func (r *run) happen(ctx context.Context, item *scenario.Item, order int) error {
-	if open := r.unsettled(item); len(open) > 0 {
+func (r *run) happen(ctx context.Context, l *line) error {
+	if open := r.unsettled(l.item); len(open) > 0 {
+		l.state = StateDeciding
 		a := r.asked[open[0]]
-		a.waiting = append(a.waiting, waiter{item, order})
+		a.waiting = append(a.waiting, l)
 		return nil
 	}
-	if item.If != nil {
-		held, found, err := item.If.Holds(r.names())
+	if l.item.If != nil {
+		held, found, err := l.item.If.Holds(r.names())
 		if err != nil {
-			return fmt.Errorf("%s: %w", item.If.Pos, err)
+			return fmt.Errorf("%s: %w", l.item.If.Pos, err)
 		}
 		if !held {
-			return r.ruledOut(ctx, item, fmt.Sprintf("only if %s: %s", item.If.Source, found))
+			return r.ruledOut(ctx, l, fmt.Sprintf("only if %s: %s", l.item.If.Source, found))
 		}
 	}
-	return r.event(ctx, item.Step, item.Event)
+	l.state = StateDone
+	return r.event(ctx, l.item.Step, l.item.Event)
 }
 
 // unsettled are the decisions that an entry looks at and that are not yet taken.
@@ -60,11 +64,11 @@ func (r *run) unsettled(item *scenario.Item) []string {
 func (r *run) conditions(ctx context.Context) error {
 	for again := true; again; {
 		again = false
-		for _, w := range r.whens {
-			if w.over || len(r.unsettled(w.item)) > 0 {
+		for _, l := range r.lines {
+			if l.item.When == nil || l.state != StateWaiting || len(r.unsettled(l.item)) > 0 {
 				continue
 			}
-			happened, err := r.condition(ctx, w)
+			happened, err := r.condition(ctx, l)
 			if err != nil {
 				return err
 			}
@@ -76,57 +80,56 @@ func (r *run) conditions(ctx context.Context) error {
 
 // condition lets an entry happen if its condition is true now. One that the
 // decisions have ruled out for good is skipped at once.
-func (r *run) condition(ctx context.Context, w *watch) (happened bool, err error) {
-	if q := w.item.If; q != nil {
+func (r *run) condition(ctx context.Context, l *line) (happened bool, err error) {
+	if q := l.item.If; q != nil {
 		held, found, err := q.Holds(r.names())
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", q.Pos, err)
 		}
 		if !held && q.Final() {
-			w.over = true
-			return false, r.ruledOut(ctx, w.item, fmt.Sprintf("only if %s: %s", q.Source, found))
+			return false, r.ruledOut(ctx, l, fmt.Sprintf("only if %s: %s", q.Source, found))
 		}
 		if !held {
 			return false, nil
 		}
 	}
-	held, _, err := w.item.When.Holds(r.names())
+	held, _, err := l.item.When.Holds(r.names())
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", w.item.When.Pos, err)
+		return false, fmt.Errorf("%s: %w", l.item.When.Pos, err)
 	}
 	if !held {
 		return false, nil
 	}
-	w.over = true
-	return true, r.event(ctx, w.item.Step, w.item.Event)
+	l.state, *l.void = StateDone, true
+	return true, r.event(ctx, l.item.Step, l.item.Event)
 }
 
 // limit is the `by` of a `when`. What an `if` rules out is skipped; what should
 // have come true and did not is a finding, never silence.
-func (r *run) limit(ctx context.Context, w *watch) error {
-	if err := r.conditions(ctx); err != nil || w.over {
+func (r *run) limit(ctx context.Context, l *line) error {
+	if err := r.conditions(ctx); err != nil || l.state != StateWaiting {
 		return err
 	}
-	w.over = true
-	m := journal.Missed{Step: w.item.Step, What: w.item.String(), By: scenario.FormatTime(w.item.By)}
-	if open := r.unsettled(w.item); len(open) > 0 {
+	l.state = StateMissed
+	m := journal.Missed{Step: l.item.Step, What: l.item.String(), By: scenario.FormatTime(l.item.By)}
+	if open := r.unsettled(l.item); len(open) > 0 {
 		m.Why = fmt.Sprintf("the decision %s was not taken in time", open[0])
 		return r.missed(ctx, m)
 	}
-	if w.item.If != nil {
-		held, found, err := w.item.If.Holds(r.names())
+	if l.item.If != nil {
+		held, found, err := l.item.If.Holds(r.names())
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.item.If.Pos, err)
+			return fmt.Errorf("%s: %w", l.item.If.Pos, err)
 		}
 		if !held {
-			return r.ruledOut(ctx, w.item, fmt.Sprintf("only if %s: %s", w.item.If.Source, found))
+			return r.ruledOut(ctx, l, fmt.Sprintf("only if %s: %s", l.item.If.Source, found))
 		}
 	}
-	_, found, err := w.item.When.Holds(r.names())
+	_, found, err := l.item.When.Holds(r.names())
 	if err != nil {
-		return fmt.Errorf("%s: %w", w.item.When.Pos, err)
+		return fmt.Errorf("%s: %w", l.item.When.Pos, err)
 	}
-	m.Why = fmt.Sprintf("%s never came true: %s", w.item.When.Source, found)
+	m.Why = fmt.Sprintf("%s never came true: %s", l.item.When.Source, found)
 	return r.missed(ctx, m)
 }
 
@@ -152,42 +155,6 @@ func (r *run) follow(step string, list []scenario.Consequence) {
 		place := step + "." + strconv.Itoa(i+1)
 		r.schedule(r.now+q.After, happens, func(ctx context.Context) error { return r.event(ctx, place, q.Event) })
 	}
-}
-
-// Teller is implemented by a Presenter where people do the telling themselves.
-// Tell returns how long it took in scenario time, or false if nobody was told.
-type Teller interface {
-	Tell(ctx context.Context, n journal.Notify) (after time.Duration, told bool, err error)
-}
-
-func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error {
-	body := journal.Notify{Step: step, Whom: n.Whom, From: n.From, Procedure: n.Step, Phase: "due"}
-	if n.Within > 0 {
-		body.Due = scenario.FormatTime(r.now + n.Within)
-	}
-	if err := r.tell(ctx, journal.KindNotify, body); err != nil {
-		return err
-	}
-	after, told := n.Takes, true
-	if t, ok := r.Presenter.(Teller); ok {
-		var err error
-		if after, told, err = t.Tell(ctx, body); err != nil {
-			return fmt.Errorf("telling %s: %w", n.Whom, err)
-		}
-	}
-	inTime := told && (n.Within == 0 || after <= n.Within)
-	if told {
-		r.schedule(r.now+after, answers, func(ctx context.Context) error {
-			body.Phase, body.Told, body.Met = "told", scenario.FormatTime(r.now), inTime
-			return r.tell(ctx, journal.KindNotify, body)
-		})
-	}
-	if !inTime {
-		r.schedule(r.now+n.Within, limits, func(ctx context.Context) error {
-			return r.missed(ctx, journal.Missed{Step: step, What: "notify " + n.Whom, By: body.Due, Why: n.Whom + " was not told in time"})
-		})
-	}
-	return nil
 }
 
 // act carries out a verb: in the record as begun, then done, then in the record

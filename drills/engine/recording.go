@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,11 @@ import (
 type Recording struct {
 	start  journal.Start
 	said   []recorded
-	pauses map[int64]journal.Pause // by the number of their entry
+	pauses map[int64]recordedPause // by the number of their entry
+	steers []recordedSteer
+	duties map[string][]recordedDuty // by step, in the order in which they fell due
+	last   time.Duration             // of the last entry
+	ended  bool                      // it has an outcome: what is not in it did not happen
 
 	branch *branching
 }
@@ -30,6 +35,24 @@ type recorded struct {
 	journal.Decision
 }
 
+type recordedPause struct {
+	at time.Duration
+	journal.Pause
+}
+
+type recordedSteer struct {
+	seq int64
+	at  time.Duration
+	journal.Steer
+}
+
+// recordedDuty is somebody who had to be told. took is negative if nobody was.
+type recordedDuty struct {
+	seq       int64
+	due, took time.Duration
+	by        string
+}
+
 // branching is where a run leaves the recorded one.
 type branching struct {
 	at     int // in said
@@ -39,9 +62,10 @@ type branching struct {
 // ReadRecording reads the entries of a journal. A journal that was broken off
 // gives what there is of it. An error names the entry.
 func ReadRecording(entries []journal.Entry) (*Recording, error) {
-	r := &Recording{pauses: map[int64]journal.Pause{}}
+	r := &Recording{pauses: map[int64]recordedPause{}, duties: map[string][]recordedDuty{}}
 	for _, e := range entries {
 		var err error
+		r.last = e.At
 		switch e.Kind {
 		case journal.KindStart:
 			err = json.Unmarshal(e.Body, &r.start)
@@ -56,8 +80,20 @@ func ReadRecording(entries []journal.Entry) (*Recording, error) {
 		case journal.KindPause:
 			var p journal.Pause
 			if err = json.Unmarshal(e.Body, &p); err == nil && p.Phase != "abort" {
-				r.pauses[e.Seq] = p
+				r.pauses[e.Seq] = recordedPause{e.At, p}
 			}
+		case journal.KindSteer:
+			s := recordedSteer{seq: e.Seq, at: e.At}
+			if err = json.Unmarshal(e.Body, &s.Steer); err == nil {
+				r.steers = append(r.steers, s)
+			}
+		case journal.KindNotify:
+			var n journal.Notify
+			if err = json.Unmarshal(e.Body, &n); err == nil {
+				r.notified(e, n)
+			}
+		case journal.KindOutcome:
+			r.ended = true
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading entry %d of the record: %w", e.Seq, err)
@@ -67,6 +103,18 @@ func ReadRecording(entries []journal.Entry) (*Recording, error) {
 		return nil, fmt.Errorf("the record has no start: the drill died before it began, and there is nothing to play again")
 	}
 	return r, nil
+}
+
+// notified keeps a duty, or that the oldest one of its step that is open was done.
+func (r *Recording) notified(e journal.Entry, n journal.Notify) {
+	list := r.duties[n.Step]
+	if n.Phase == "due" {
+		r.duties[n.Step] = append(list, recordedDuty{seq: e.Seq, due: e.At, took: -1})
+		return
+	}
+	if i := slices.IndexFunc(list, func(d recordedDuty) bool { return d.took < 0 }); i >= 0 {
+		list[i].took, list[i].by = e.At-list[i].due, n.By
+	}
 }
 
 // Start is the start entry of the recorded run.
@@ -106,12 +154,16 @@ func (r *Recording) Branch(s *scenario.Scenario, decision string, asking int, op
 		return fmt.Errorf("the scenario has no decision %q: it is not the one that was recorded", decision)
 	}
 	r.branch = &branching{at: found, option: option}
-	for seq := range r.pauses {
-		if seq > d.seq {
-			delete(r.pauses, seq)
-		}
+	if option != d.Chosen {
+		r.forgetAfter(d.seq)
 	}
 	return nil
+}
+
+// forgetAfter drops what the facilitator did after an entry.
+func (r *Recording) forgetAfter(seq int64) {
+	maps.DeleteFunc(r.pauses, func(at int64, _ recordedPause) bool { return at > seq })
+	r.steers = slices.DeleteFunc(r.steers, func(s recordedSteer) bool { return s.seq > seq })
 }
 
 // Agree is for how many entries the new journal must be the recorded one: those
@@ -132,9 +184,30 @@ type recordedDecider struct {
 	rest Decider
 }
 
-func (r recordedDecider) Decide(ctx context.Context, q Question) (Answer, error) {
+// find is the recorded answer that holds for a question, or -1.
+func (r recordedDecider) find(q Question) int {
 	i := slices.IndexFunc(r.said, func(d recorded) bool { return d.Decision.Decision == q.Decision.Name && d.Asking == q.Asking })
 	if i < 0 || q.Refused != "" {
+		return -1
+	}
+	d := r.said[i]
+	if branches := r.branch != nil && i == r.branch.at && r.branch.option != d.Chosen; branches || d.Answered == string(BySilence) {
+		return i
+	}
+	if _, offered := q.Option(d.Chosen); !offered {
+		return -1
+	}
+	return i
+}
+
+// Deliberates implements [Deliberator]: what was recorded is not talked over again.
+func (r recordedDecider) Deliberates(q Question) bool {
+	return r.find(q) < 0 && deliberates(r.rest, q)
+}
+
+func (r recordedDecider) Decide(ctx context.Context, q Question) (Answer, error) {
+	i := r.find(q)
+	if i < 0 {
 		return r.rest.Decide(ctx, q)
 	}
 	d := r.said[i]
@@ -146,24 +219,42 @@ func (r recordedDecider) Decide(ctx context.Context, q Question) (Answer, error)
 		}
 		return a, nil
 	}
-	if _, offered := q.Option(d.Chosen); !offered && d.Answered != string(BySilence) {
-		return r.rest.Decide(ctx, q)
-	}
 	return Answer{
 		Option: d.Chosen, Silent: d.Answered == string(BySilence), After: d.took, Answered: Answered(d.Answered), By: d.By, Reason: d.Reason,
 		Votes: d.Votes, Assessed: d.Assessed, Refused: d.Refusals,
+		Present: d.Present, Abstained: d.Abstained, Conflicts: d.Conflicts, Alternates: d.Alternates, Ballot: d.Ballot,
 	}, nil
 }
 
 // pauseAt is the recorded pause that the entry of a number was.
-func (r *Recording) pauseAt(seq int64) (journal.Pause, bool) {
+func (r *Recording) pauseAt(seq int64) (recordedPause, bool) {
 	if r == nil {
-		return journal.Pause{}, false
+		return recordedPause{}, false
 	}
 	p, ok := r.pauses[seq]
 	delete(r.pauses, seq)
 	return p, ok
 }
+
+// steered is what the facilitator did, in order.
+func (r *Recording) steered() []recordedSteer {
+	if r == nil {
+		return nil
+	}
+	return r.steers
+}
+
+// told is what became of the n-th duty of a step, counted from 0, if that is known.
+func (r *Recording) told(step string, n int) (after time.Duration, told bool, by string, known bool) {
+	if r == nil || n >= len(r.duties[step]) {
+		return 0, false, "", false
+	}
+	d := r.duties[step][n]
+	return d.took, d.took >= 0, d.by, d.took >= 0 || r.ended
+}
+
+// past says whether a time lies behind everything that was recorded.
+func (r *Recording) past(at time.Duration) bool { return r != nil && at > r.last }
 
 // Differ compares two journals in their masked form and returns the first entry
 // in which they differ, in words, or nothing. upTo is how many entries are

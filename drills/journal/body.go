@@ -57,6 +57,8 @@ type Notify struct {
 	Told  string `json:"told,omitempty"`
 	Met   bool   `json:"met"`
 	Phase string `json:"phase"` // "due", then "told"
+	// By is the person who told, where people do the telling and say who they are.
+	By string `json:"by,omitempty"`
 	// Procedure is the step of the procedure pack that this carries out.
 	Procedure string `json:"procedure,omitempty"`
 }
@@ -85,7 +87,10 @@ type Voting struct {
 	Voters   []string `json:"voters"`            // members with a vote; empty: the pack names none
 	Majority string   `json:"majority"`          // what one answer must have, in the words of the procedure pack
 	Casting  string   `json:"casting,omitempty"` // member whose vote counts once more at a tie; absent: nobody's
-	Says     string   `json:"says"`              // the whole rule, as the members read it
+	// Conflict is what a member with an interest does, in the words of the procedure
+	// pack, where that takes the vote away; absent: declares it and votes.
+	Conflict string `json:"conflict,omitempty"`
+	Says     string `json:"says"` // the whole rule, as the members read it
 }
 
 // Shown is a figure laid before those who decide.
@@ -125,6 +130,31 @@ type Vote struct {
 	Conflict string `json:"conflict,omitempty"` // interest declared
 }
 
+// Abstention is a member with a vote who was there and cast none.
+type Abstention struct {
+	Member string `json:"member"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Conflict is an interest that a member declared, and what the rule of the body
+// did with it. Who may not vote has no vote in this decision, but still counts
+// among the members; who left the room is neither present nor absent.
+type Conflict struct {
+	Member   string `json:"member"`
+	Interest string `json:"interest"`
+	Rule     string `json:"rule,omitempty"` // in the words of the procedure pack; absent: it has none, and an interest takes nothing away
+	MayVote  bool   `json:"may_vote"`
+	Left     bool   `json:"left,omitempty"` // left the room
+}
+
+// Alternate is a seat of which the member's alternate was there. Name is the
+// alternate's as the room knows it, Says who may stand in by the procedure pack.
+type Alternate struct {
+	Member string `json:"member"`
+	Name   string `json:"name,omitempty"`
+	Says   string `json:"says,omitempty"`
+}
+
 // Decision is the answer to a question. This entry, signed, is what opens a
 // key: Opens names it, and custody and keyuse entries name this entry's hash.
 type Decision struct {
@@ -137,7 +167,7 @@ type Decision struct {
 	Options    []Option     `json:"options"`
 	Chosen     string       `json:"chosen"`
 	Opens      string       `json:"opens,omitempty"`
-	Answered   string       `json:"answered"` // members, script, command line or silence
+	Answered   string       `json:"answered"` // members, one person, script, command line or silence
 	Note       string       `json:"note"`
 	By         string       `json:"by,omitempty"`
 	Reason     string       `json:"reason,omitempty"`
@@ -150,6 +180,17 @@ type Decision struct {
 	Expected   string       `json:"expected,omitempty"` // the author's expectation, with its basis beside it
 	Basis      string       `json:"basis,omitempty"`
 	AsExpected bool         `json:"as_expected"`
+
+	// What the minutes say of a meeting. All of it is absent where nobody met.
+
+	Present    []string     `json:"present,omitempty"`   // members who were there, in the order of the body
+	Absent     []string     `json:"absent,omitempty"`    // members with a vote who were not
+	Abstained  []Abstention `json:"abstained,omitempty"` // were there and cast no vote
+	Conflicts  []Conflict   `json:"conflicts,omitempty"`
+	Alternates []Alternate  `json:"alternates,omitempty"`
+	Ballot     string       `json:"ballot,omitempty"`  // open or blind
+	Tally      string       `json:"tally,omitempty"`   // how quorum and majority were reached, and the casting vote, in words
+	Dissent    []Vote       `json:"dissent,omitempty"` // votes for another answer than the one that was chosen
 }
 
 // Act is one step carried out on the world. Phase "begin" is on disk before the
@@ -190,6 +231,17 @@ type Missed struct {
 type Pause struct {
 	Phase string `json:"phase"`
 	Why   string `json:"why"`
+}
+
+// Steer is what a facilitator did with something that players were to be told. Did
+// is hold, release, skip or early. Refused says why nothing came of it, such as
+// that it had been told meanwhile.
+type Steer struct {
+	By      string `json:"by"`
+	Step    string `json:"step"`
+	Did     string `json:"did"`
+	Why     string `json:"why,omitempty"`
+	Refused string `json:"refused,omitempty"`
 }
 
 // Finding is one expectation of the scenario, held or not, with what was found.

@@ -37,6 +37,7 @@ const (
 	KindSkip        Kind = "skip"
 	KindMissed      Kind = "missed"
 	KindPause       Kind = "pause"
+	KindSteer       Kind = "steer"
 	KindFinding     Kind = "finding"
 	KindClosing     Kind = "closing"
 	KindOutcome     Kind = "outcome"

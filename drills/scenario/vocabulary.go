@@ -121,8 +121,11 @@ type Body struct {
 	Quorum   int    // votes needed; 0 if the body has no quorum
 	Majority string // what one answer must have, in the words of the procedure pack; empty: more than half of the votes cast
 	Casting  string // member whose vote counts once more at a tie; empty: nobody's
-	Source   string
-	Verified bool // false: shown as "sample"
+	Conflict string // what a member with an interest does, in the words of the procedure pack; empty: it has no rule
+	// Alternates says who may stand in for a member, in words.
+	Alternates string
+	Source     string
+	Verified   bool // false: shown as "sample"
 }
 
 // Member is a seat of a body.
@@ -130,6 +133,8 @@ type Member struct {
 	ID   string
 	Name string
 	Vote bool // false: attends without a vote
+	// Alternate is who stands in, by office or in words; empty: as the body says.
+	Alternate string
 }
 
 // Step is a step of the procedure pack.

@@ -29,9 +29,9 @@ func Vocabulary(p *procedure.Pack) scenario.Vocabulary {
 		Agree:      agree,
 	}
 	for _, b := range p.Bodies {
-		body := scenario.Body{ID: b.ID, Name: b.Name, Quorum: b.Quorum, Majority: b.Majority, Casting: b.Casting(), Source: b.Source, Verified: b.Verified}
+		body := scenario.Body{ID: b.ID, Name: b.Name, Quorum: b.Quorum, Majority: b.Majority, Casting: b.Casting(), Conflict: b.Conflict, Alternates: b.Alternates, Source: b.Source, Verified: b.Verified}
 		for _, m := range b.Members {
-			body.Members = append(body.Members, scenario.Member{ID: m.ID, Name: m.Name, Vote: m.Vote})
+			body.Members = append(body.Members, scenario.Member{ID: m.ID, Name: m.Name, Vote: m.Vote, Alternate: m.Alternate})
 		}
 		v.Bodies = append(v.Bodies, body)
 	}
