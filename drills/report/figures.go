@@ -103,11 +103,25 @@ type Opening struct {
 	Uses    int    `json:"uses"`
 	Refused string `json:"refused"`
 	Sample  string `json:"sample"`
-	Shares  []struct {
+	// Decision is the number of the entry that the opening stands on.
+	Decision int64 `json:"decision"`
+	Shares   []struct {
 		Custodian string `json:"custodian"`
 		Party     string `json:"party"`
 		Given     bool   `json:"given"`
+		Withheld  bool   `json:"withheld"`
 	} `json:"shares"`
+}
+
+// withheld are the custodians who were there and kept their shares back.
+func (o Opening) withheld() []string {
+	var out []string
+	for _, s := range o.Shares {
+		if s.Withheld {
+			out = append(out, s.Custodian)
+		}
+	}
+	return out
 }
 
 // OpeningText says what came of asking for a key.

@@ -31,13 +31,14 @@ type Paper struct {
 	Label string // of every page
 	Title string
 	Sub   string
-	Large bool // large print: 18 points
+	Foot  string // of every page of a PDF; empty: Sub
+	Large bool   // large print: 18 points
 	Parts []part
 }
 
 // A part is one piece of a paper; kind says which of the other fields it has.
 type part struct {
-	Kind   string // heading, sub, text, note, list, table, drawing, card, page
+	Kind   string // heading, sub, text, note, list, table, facts, decided, sign, drawing, plot, card, page
 	Text   string
 	Items  []string
 	Head   []string
@@ -64,6 +65,19 @@ func (p *Paper) list(items ...string) { p.add(part{Kind: "list", Items: items}) 
 func (p *Paper) table(widths []float64, head []string, rows [][]string) {
 	if len(rows) > 0 {
 		p.add(part{Kind: "table", Widths: widths, Head: head, Rows: rows})
+	}
+}
+
+// facts are labels with their texts; a row without a text is left out.
+func (p *Paper) facts(rows [][2]string) {
+	var kept [][]string
+	for _, r := range rows {
+		if r[1] != "" {
+			kept = append(kept, r[:])
+		}
+	}
+	if len(kept) > 0 {
+		p.add(part{Kind: "facts", Rows: kept})
 	}
 }
 

@@ -15,7 +15,11 @@ func (p *Paper) PDF(w io.Writer) error {
 	if p.Large {
 		size = 18
 	}
-	s := newSheet(p.Label, p.Title, p.Sub, size)
+	foot := p.Foot
+	if foot == "" {
+		foot = p.Sub
+	}
+	s := newSheet(p.Label, p.Title, foot, size)
 	s.heading(1.7*size, p.Title)
 	s.text(p.Sub)
 	s.Ln(1.5)
@@ -40,6 +44,15 @@ func (p *Paper) PDF(w io.Writer) error {
 			s.bullets(x.Items)
 		case "table":
 			s.table(x)
+		case "facts":
+			for _, r := range x.Rows {
+				s.row(r[0], r[1])
+			}
+			s.Ln(1.5)
+		case "decided":
+			s.decided(x)
+		case "sign":
+			s.sign(x.Items)
 		case "drawing":
 			s.draw(x.Draw)
 		case "plot":
@@ -84,6 +97,66 @@ func (s *sheet) noted(text string) {
 	s.SetFillColor(244, 246, 248)
 	s.MultiCell(0, s.high, s.latin(text), "L", "L", true)
 	s.Ln(1.5)
+}
+
+// decided sets a decision apart: a bar at its side, the answer in larger letters.
+// It stands on one sheet.
+func (s *sheet) decided(x part) {
+	const bar, inside = 1.6, 5.0
+	wide := s.width() - inside
+	high := 2 * s.high
+	for i, text := range x.Items {
+		s.SetFont("Helvetica", choose(i == 0, "B", ""), s.size*chooseSize(i == 0))
+		high += s.high * chooseSize(i == 0) * float64(len(s.split(text, wide-2)))
+	}
+	s.keep(high + 2)
+	top := s.GetY()
+	s.SetFillColor(244, 246, 248)
+	s.Rect(margin, top, s.width(), high, "F")
+	s.SetFillColor(49, 85, 122)
+	s.Rect(margin, top, bar, high, "F")
+	s.SetLeftMargin(margin + inside)
+	s.SetXY(margin+inside, top+0.4*s.high)
+	s.SetFont("Helvetica", "B", s.size*0.85)
+	s.SetTextColor(49, 85, 122)
+	s.CellFormat(0, s.high, s.latin(strings.ToUpper(x.Text)), "", 1, "L", false, 0, "")
+	s.SetTextColor(0, 0, 0)
+	for i, text := range x.Items {
+		s.SetFont("Helvetica", choose(i == 0, "B", ""), s.size*chooseSize(i == 0))
+		s.MultiCell(wide, s.high*chooseSize(i == 0), s.latin(text), "", "L", false)
+	}
+	s.SetLeftMargin(margin)
+	s.SetXY(margin, top+high+2)
+}
+
+func chooseSize(first bool) float64 {
+	if first {
+		return 1.35
+	}
+	return 1
+}
+
+// sign is a line to be signed on, with what is signed above it.
+func (s *sheet) sign(items []string) {
+	s.keep(9 * s.high)
+	s.Ln(3 * s.high)
+	s.SetFont("Helvetica", "", s.size)
+	s.MultiCell(0, s.high, s.latin(items[0]), "", "L", false)
+	s.Ln(3 * s.high)
+	y, left := s.GetY(), margin
+	s.SetTextColor(85, 94, 104)
+	for i, text := range items[1:] {
+		wide := s.width() * 0.6
+		if i > 0 {
+			wide = s.width() * 0.3
+		}
+		s.Line(left, y, left+wide, y)
+		s.SetXY(left, y+0.5)
+		s.CellFormat(wide, s.high, s.latin(text), "", 0, "L", false, 0, "")
+		left += wide + s.width()*0.1
+	}
+	s.SetTextColor(0, 0, 0)
+	s.SetXY(margin, y+2*s.high)
 }
 
 func (s *sheet) bullets(items []string) {

@@ -26,8 +26,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"smki.example/drills/journal"
 	"smki.example/drills/procedure"
+	"smki.example/drills/roombook"
 )
 
 // A Report is a record, read and sorted. It is not changed after Load and may be
@@ -46,16 +49,27 @@ type Report struct {
 	Openings  []Told[Opening]
 	Curves    []Curve // devices that held the new keys, by what was replaced
 	Timeline  []Event
+	Questions []Told[journal.Question]
+	Uses      []Told[Use] // the first of each key that a decision opened
+	Meeting   *Meeting    // what people did, of a drill in the exercise room; else nil
 	Pack      *procedure.Pack
+	Redacted  int // entries that were taken out of this copy of the record
 
-	sent map[string]bool // campaigns that sent something, by what they are called without their number
+	leaves []tlog.Hash     // of the journal's tree
+	end    time.Time       // on the clock, of the last entry
+	sent   map[string]bool // campaigns that sent something, by what they are called without their number
 }
 
-// Told is the body of an entry with its scenario time.
+// Told is the body of an entry with its scenario time, its number and the time on
+// the clock.
 type Told[T any] struct {
 	At   time.Duration
 	Body T
+	Seq  int64
+	Wall time.Time
 }
+
+func told[T any](e journal.Entry, body T) Told[T] { return Told[T]{e.At, body, e.Seq, e.Wall} }
 
 // Decided is a decision with its scenario time.
 type Decided = Told[journal.Decision]
@@ -79,12 +93,37 @@ type Event struct {
 // reported as far as it goes, with the outcome "broken off"; a changed one is an
 // error (drills/verify says more). pack names the bodies and the steps, and says
 // what was verified; nil is the pack that the record was made with.
+//
+// Where the drill was played in the exercise room, its book lies in dir too, and the
+// report has a [Meeting]. A copy of which entries or texts were taken out
+// (docs/record.md) is read as far as it goes, and says how much it lacks.
 func Load(dir string, pack *procedure.Pack) (*Report, error) {
-	entries, err := journal.ReadAll(filepath.Join(dir, journal.FileName))
+	var entries []journal.Entry
+	for e, err := range journal.ReadCopy(filepath.Join(dir, journal.FileName)) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the record in %q: %w", dir, err)
+		}
+		entries = append(entries, e)
+	}
+	if !roombook.Exists(dir) {
+		return New(entries, pack)
+	}
+	book, err := roombook.ReadAll(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the record in %q: %w", dir, err)
 	}
-	return New(entries, pack)
+	return NewRoom(entries, book, pack)
+}
+
+// NewRoom makes a report of the entries of a journal and of the book of the room in
+// which it was played.
+func NewRoom(entries []journal.Entry, book []roombook.Entry, pack *procedure.Pack) (*Report, error) {
+	r, err := New(entries, pack)
+	if err != nil {
+		return nil, err
+	}
+	r.Meeting = r.meet(book)
+	return r, nil
 }
 
 // New makes a report of the entries of a journal.
@@ -110,7 +149,25 @@ func New(entries []journal.Entry, pack *procedure.Pack) (*Report, error) {
 // take sorts one entry in and writes its line of the timeline.
 func (r *Report) take(e journal.Entry) error {
 	text, err := "", error(nil)
+	r.leaves, r.end = append(r.leaves, e.Leaf()), later(r.end, e.Wall)
 	switch e.Kind {
+	case journal.KindRedacted:
+		r.Redacted++
+		return nil
+	case journal.KindQuestion:
+		var b journal.Question
+		err = e.Decode(&b)
+		r.Questions = append(r.Questions, told(e, b))
+	case journal.KindKeyUse:
+		var b Use
+		if err = e.Decode(&b); b.Number == 1 {
+			r.Uses = append(r.Uses, told(e, b))
+			text = fmt.Sprintf("key %s used for the first time, on device %s", b.Key, b.Device)
+		}
+	case journal.KindSteer:
+		var b journal.Steer
+		err = e.Decode(&b)
+		text = steered(b)
 	case journal.KindStart:
 		err = e.Decode(&r.Start)
 		// The record holds the procedure pack, and a mix takes the highest class.
@@ -119,7 +176,7 @@ func (r *Report) take(e journal.Entry) error {
 	case journal.KindInject:
 		var b journal.Inject
 		err = e.Decode(&b)
-		r.Injects = append(r.Injects, Told[journal.Inject]{e.At, b})
+		r.Injects = append(r.Injects, told(e, b))
 		text = fmt.Sprintf("%s from %s: %s", b.As, b.From, b.Text)
 	case journal.KindNotify:
 		var b journal.Notify
@@ -128,13 +185,13 @@ func (r *Report) take(e journal.Entry) error {
 	case journal.KindDecision:
 		var b journal.Decision
 		err = e.Decode(&b)
-		r.Decisions = append(r.Decisions, Decided{e.At, b})
+		r.Decisions = append(r.Decisions, told(e, b))
 		text = fmt.Sprintf("%s decides %s: %s (%s)", r.BodyName(b.Body), b.Decision, b.Chosen, b.Note)
 	case journal.KindAct:
 		var b journal.Act
 		err = e.Decode(&b)
 		if b.Phase == "end" {
-			r.Acts = append(r.Acts, Told[journal.Act]{e.At, b})
+			r.Acts = append(r.Acts, told(e, b))
 			text = fmt.Sprintf("%s %s: %s", b.Verb, b.Object, b.Result)
 			if b.Error != "" {
 				text += ", " + b.Error
@@ -143,7 +200,7 @@ func (r *Report) take(e journal.Entry) error {
 	case journal.KindCustody:
 		var b Opening
 		err = e.Decode(&b)
-		r.Openings = append(r.Openings, Told[Opening]{e.At, b})
+		r.Openings = append(r.Openings, told(e, b))
 		text = b.text()
 	case journal.KindSteady:
 		var b journal.Steady
@@ -162,12 +219,12 @@ func (r *Report) take(e journal.Entry) error {
 	case journal.KindMissed:
 		var b journal.Missed
 		err = e.Decode(&b)
-		r.Missed = append(r.Missed, Told[journal.Missed]{e.At, b})
+		r.Missed = append(r.Missed, told(e, b))
 		text = fmt.Sprintf("MISSED: %s, %s", b.What, b.Why)
 	case journal.KindSkip:
 		var b journal.Skip
 		err = e.Decode(&b)
-		r.Skipped = append(r.Skipped, Told[journal.Skip]{e.At, b})
+		r.Skipped = append(r.Skipped, told(e, b))
 		if !b.RuledOut {
 			text = fmt.Sprintf("skipped: %s, %s", b.What, b.Why)
 		}

@@ -191,16 +191,18 @@ type Correction struct {
 }
 
 // Action is a line of the improvement plan. The same number replaces it; Dropped
-// takes it out.
+// takes it out. Exercise is set where the action is one of an earlier exercise's
+// plan, of which this says what became: then Number is the number in that plan.
 type Action struct {
-	Number  int    `json:"number"`
-	What    Text   `json:"what"`
-	Owner   Text   `json:"owner"`
-	Due     string `json:"due"` // date, 2006-01-02
-	From    Text   `json:"from,omitzero"`
-	State   string `json:"state"` // open or done
-	Dropped bool   `json:"dropped,omitempty"`
-	By      string `json:"by"`
+	Exercise string `json:"exercise,omitempty"`
+	Number   int    `json:"number"`
+	What     Text   `json:"what"`
+	Owner    Text   `json:"owner"`
+	Due      string `json:"due"` // date, 2006-01-02
+	From     Text   `json:"from,omitzero"`
+	State    string `json:"state"` // open or done
+	Dropped  bool   `json:"dropped,omitempty"`
+	By       string `json:"by"`
 }
 
 // Risk is a line of the risk list: what stays after the recovery.

@@ -133,3 +133,18 @@ func eachText(body Body, change func(Text) (Text, error)) (Body, error) {
 	}
 	return v.Interface().(Body), nil
 }
+
+// Texts are the texts of a body, in the order of its members.
+func Texts(body Body) []Text {
+	var out []Text
+	if body == nil {
+		return nil
+	}
+	_, _ = eachText(body, func(t Text) (Text, error) {
+		if !t.IsZero() {
+			out = append(out, t)
+		}
+		return t, nil
+	})
+	return out
+}
