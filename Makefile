@@ -18,7 +18,7 @@ export CGO_ENABLED = 1
 export AXE_JS ?= $(abspath $(wildcard .cache/axe.min.js))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test build drill test bench bench-scale compare check soak fuzz clean
+.PHONY: help setup setup-test build release sbom reproducible drill test bench bench-scale compare check soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,21 @@ setup-test: ## the same, and what the tests need (PostgreSQL, xmllint, zip)
 build: ## leave bin/smki, bin/drill and bin/ceremony
 	@mkdir -p bin
 	@$(GO) build -trimpath -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
+
+release: ## what is packaged: bin/ without a trace of when and where it was built, Debian packages and SBOM in dist/
+	@mkdir -p bin dist
+	@$(GO) build -trimpath -buildvcs=false -ldflags=-buildid= -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
+	@packaging/build-deb
+	@$(MAKE) --no-print-directory sbom
+	@cd dist && sha256sum *.deb *.cdx.json >SHA256SUMS && cat SHA256SUMS
+
+sbom: ## dist/NAME.cdx.json: what each program is made of (CycloneDX)
+	@mkdir -p dist
+	@cd tools && $(GO) build -o ../bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	@for p in smki drill ceremony; do bin/cyclonedx-gomod app -json -licenses -noserial -main cmd/$$p -output dist/$$p.cdx.json . ; done
+
+reproducible: ## build and package twice, in two places, and compare every octet
+	@packaging/reproducible
 
 drill: setup build ## play the first recovery drill with its default answers
 	@mkdir -p packs
@@ -72,4 +87,4 @@ soak: setup ## slow runs: crash and fault tests many times over
 	@SMKI_SOAK=1 $(GO) test -count 20 -timeout 6h -run 'Crash|Kill|Fault|Lost' ./ca/... ./hsm/... ./cmd/...
 
 clean: ## remove what was built; evidence packs stay
-	@rm -rf bin
+	@rm -rf bin dist
