@@ -47,6 +47,7 @@ type page struct {
 	Told        string // what was just done
 	Refused     string // what was not done, and why
 	Door        *door
+	Draft       *draft // a scenario that the facilitator writes
 
 	console *Console
 	screen  *screen
@@ -266,6 +267,7 @@ var words = template.FuncMap{
 	"joined":    joined,
 	"when":      func(t time.Time) string { return t.Local().Format("2 January 2006, 15:04") },
 	"add":       func(a, b int) int { return a + b },
+	"deref":     func(b *bool) bool { return b != nil && *b },
 	"list":      func(of ...any) []any { return of },
 	"with2":     func(p *page, with any) map[string]any { return map[string]any{"Page": p, "It": with} },
 }
@@ -390,6 +392,6 @@ func (c *Console) parse() (map[room.Role]*screen, error) {
 // moreScripts and moreStyles are files that a role's pages need besides ROLE.js and
 // ROLE.css, such as vendor/uplot.js.
 var (
-	moreScripts = map[room.Role][]string{}
-	moreStyles  = map[room.Role][]string{}
+	moreScripts = map[room.Role][]string{room.Screen: {"uplot.iife.min.js", "situation.js"}, room.Observer: {"uplot.iife.min.js", "situation.js"}}
+	moreStyles  = map[room.Role][]string{room.Screen: {"uplot.min.css", "situation.css"}, room.Observer: {"uplot.min.css", "situation.css"}}
 )
