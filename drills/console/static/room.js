@@ -182,7 +182,7 @@
     const c = page.querySelector("[data-clock]");
     if (!c) return null;
     if (!born.has(c)) born.set(c, performance.now());
-    const speed = Number(c.dataset.speed) || 0, runs = c.dataset.runs === "yes";
+    const speed = Number(c.dataset.speed) || 0, runs = c.dataset.runs === "true";
     return { node: c, speed, runs, now: Number(c.dataset.at) + (runs ? speed * (performance.now() - born.get(c)) / 1000 : 0) };
   };
   const hours = (s) => Math.floor(s / 3600) + ":" + String(Math.floor(s / 60) % 60).padStart(2, "0");
