@@ -1,0 +1,230 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"smki.example/drills/room"
+)
+
+// A viewer is Chromium, with what it did that a page of ours must not make it do.
+type viewer struct {
+	t   *testing.T
+	ctx context.Context
+	axe string
+
+	mu   sync.Mutex // guards said
+	said []string   // errors on its console, and requests to other hosts
+}
+
+// newViewer starts Chromium, or skips the test for want of it; SMKI_NO_SKIP=1 turns
+// the skip into a failure.
+func newViewer(t *testing.T) *viewer {
+	t.Helper()
+	missing := t.Skipf
+	if os.Getenv("SMKI_NO_SKIP") == "1" {
+		missing = t.Fatalf
+	}
+	path := ""
+	for _, name := range []string{os.Getenv("SMKI_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		missing("no Chromium: install it (apt-get install chromium) or name it in SMKI_CHROMIUM")
+	}
+	if os.Getenv("AXE_JS") == "" {
+		missing("no axe-core: run \"npm pack axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js\" and name the file in AXE_JS")
+	}
+	axe, err := os.ReadFile(os.Getenv("AXE_JS"))
+	require.NoError(t, err)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(t.TempDir()))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 10*time.Minute)
+	t.Cleanup(cancel)
+	v := &viewer{t: t, ctx: ctx, axe: string(axe)}
+	require.NoError(t, chromedp.Listen(ctx, v.listen))
+	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	require.NoError(t, err)
+	return v
+}
+
+func (v *viewer) listen(event any) {
+	said := ""
+	switch e := event.(type) {
+	case *cdplog.EventEntryAdded:
+		if e.Entry.Level == cdplog.EntryLevelError || e.Entry.Source == cdplog.EntrySourceSecurity {
+			said = fmt.Sprintf("console: %s %s", e.Entry.Text, e.Entry.URL)
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			said = "console: a script complained"
+		}
+	case *runtime.EventExceptionThrown:
+		said = "exception: " + e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			said += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Hostname() != "127.0.0.1" {
+			said = "request to " + e.Request.URL
+		}
+	}
+	if said != "" {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.said = append(v.said, said)
+	}
+}
+
+// quiet says that the browser had nothing to complain about.
+func (v *viewer) quiet() {
+	v.t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	require.Empty(v.t, v.said)
+}
+
+func (v *viewer) do(steps ...chromedp.Action[chromedp.Void]) {
+	v.t.Helper()
+	require.NoError(v.t, chromedp.Do(v.ctx, steps...))
+}
+
+func look[T any](v *viewer, step chromedp.Action[T]) T {
+	v.t.Helper()
+	got, err := chromedp.Run(v.ctx, step)
+	require.NoError(v.t, err)
+	return got
+}
+
+// js evaluates an expression.
+func js[T any](v *viewer, expression string) T {
+	v.t.Helper()
+	return look(v, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// as gives the browser the cookies of somebody who joined.
+func (v *viewer) as(c *client) {
+	v.t.Helper()
+	for _, k := range c.cookies {
+		_, err := chromedp.Call(v.ctx, network.SetCookie, network.SetCookieParams{Name: k.Name, Value: k.Value, URL: c.world.server.URL})
+		require.NoError(v.t, err)
+	}
+}
+
+// media emulates what somebody's system prefers.
+func (v *viewer) media(pairs ...string) {
+	v.t.Helper()
+	var features []*emulation.MediaFeature
+	for i := 0; i < len(pairs); i += 2 {
+		features = append(features, &emulation.MediaFeature{Name: pairs[i], Value: pairs[i+1]})
+	}
+	_, err := chromedp.Call(v.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
+	require.NoError(v.t, err)
+}
+
+// settled waits until what the page draws has been drawn.
+func (v *viewer) settled() {
+	v.t.Helper()
+	js[bool](v, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+}
+
+// check looks at a page as axe does, and whether it fits the window.
+func (v *viewer) check(name string) {
+	v.t.Helper()
+	v.do(chromedp.Evaluate[chromedp.Void](v.axe + `;0`))
+	raw := js[string](v, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`)
+	var violations []struct {
+		ID, Help string
+		Nodes    []string
+	}
+	require.NoError(v.t, json.Unmarshal([]byte(raw), &violations))
+	require.Empty(v.t, violations, name)
+	fits := js[bool](v, `document.documentElement.scrollWidth <= window.innerWidth`)
+	require.True(v.t, fits, "%s is wider than its window", name)
+	v.quiet()
+}
+
+// keep writes a picture of the whole page to the folder that ROOM_PICTURES names, for
+// people to look at.
+func (v *viewer) keep(name string) {
+	v.t.Helper()
+	dir := os.Getenv("ROOM_PICTURES")
+	if dir == "" {
+		return
+	}
+	require.NoError(v.t, os.WriteFile(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(name)+".png"), look(v, chromedp.FullScreenshot(100)), 0o600))
+}
+
+// sizes are a projector, a laptop, a tablet on its side and a telephone.
+var sizes = [][2]int64{{1920, 1080}, {1366, 768}, {820, 1180}, {390, 844}}
+
+// screenViews are the states that the room's screen goes through.
+func screenViews() []struct {
+	name string
+	view *room.View
+} {
+	setup := playing()
+	setup.Phase, setup.Situation, setup.Feed, setup.Decided = room.Setup, nil, nil, nil
+	joining := playing()
+	joining.Phase, joining.Situation, joining.Feed, joining.Decided = room.Briefing, nil, nil, nil
+	making := playing()
+	making.Phase, making.Situation, making.Feed, making.Decided = room.Making, nil, nil, nil
+	begun := playing()
+	begun.Decided, begun.Feed, begun.Clock.At = nil, begun.Feed[:1], 0
+	begun.Situation = situation(0, 1960, 0, 0, 0, 40)
+	paused := decided()
+	paused.Clock.Paused, paused.Clock.Why, paused.Clock.Runs = true, "coffee until a quarter past", false
+	return []struct {
+		name string
+		view *room.View
+	}{
+		{"setup", setup}, {"join", joining}, {"making", making}, {"begun", begun}, {"discussing", asking(room.Discussing)}, {"voting", asking(room.Voting)},
+		{"revealed", asking(room.Revealed)}, {"decided", decided()}, {"paused", paused}, {"opened", opened()}, {"hot wash", over(room.HotWash)}, {"closed", over(room.Closed)},
+	}
+}
+
+// The projector's screen is clean under axe in every state and size, asks nothing of
+// another host, and fits.
+func TestScreenInABrowser(t *testing.T) {
+	w := newWorld(t)
+	screen := w.joined(t, fakeCodes.Screen, "Room screen")
+	v := newViewer(t)
+	v.as(screen)
+	v.media("prefers-reduced-motion", "reduce")
+	for _, s := range screenViews() {
+		if only := os.Getenv("ROOM_ONLY"); only != "" && only != s.name {
+			continue
+		}
+		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
+		for _, size := range sizes {
+			v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+"/screen"), chromedp.WaitReady(chromedp.CSS("main")))
+			v.settled()
+			name := fmt.Sprintf("screen %s %d", s.name, size[0])
+			v.keep(name)
+			v.check(name)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+"use strict";
+// The projector's screen: what everybody should notice is shown large for a while,
+// then the board comes back.
+(() => {
+  const showTime = 14000;  // in milliseconds: long enough to be read aloud
+  const wordsTime = 30000; // with words that are to be written down
+  const box = document.getElementById("moment");
+  if (!box) return;
+  const current = () => box.querySelector("[data-moment]");
+  let seen = Number(current()?.dataset.moment || 0);
+  let hide = 0;
+
+  function done() {
+    clearTimeout(hide);
+    box.classList.remove("shown");
+  }
+
+  new MutationObserver(() => {
+    const m = current();
+    if (!m || Number(m.dataset.moment) <= seen) return;
+    seen = Number(m.dataset.moment);
+    box.classList.add("shown");
+    clearTimeout(hide);
+    hide = setTimeout(done, m.querySelector(".words") ? wordsTime : showTime);
+  }).observe(box, { childList: true, subtree: true });
+
+  box.addEventListener("click", done);
+  document.addEventListener("keydown", (e) => { if (e.key === "Escape") done(); });
+})();
