@@ -16,6 +16,7 @@ import (
 
 	"smki.example/cmd/clikit"
 	"smki.example/drills/library"
+	"smki.example/drills/play"
 	"smki.example/drills/procedure"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
@@ -106,7 +107,7 @@ func TestEveryOption(t *testing.T) {
 				require.Contains(t, []clikit.Code{clikit.Done, clikit.Failed}, r.code, r.err)
 				var sum struct {
 					Outcome, Finding, Head string
-					Lines                  []line
+					Lines                  []play.Line
 					Figures                verbs.Figures
 				}
 				require.NoError(t, json.Unmarshal([]byte(r.out), &sum), r.out+r.err)

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"smki.example/cmd/clikit"
 	"smki.example/drills/forecast"
-	"smki.example/drills/procedure"
+	"smki.example/drills/play"
 )
 
 func forecastCommand() *cli.Command {
@@ -44,6 +45,7 @@ Examples:
 			&cli.IntFlag{Name: "runs", Value: 1000, Usage: "how many runs make the band (`N`)"},
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "which runs (`N`)"},
 			&cli.StringFlag{Name: "out", Usage: "write a page to `FILE`.html as well"},
+			procedureFlag(),
 			clikit.JSONFlag(),
 		},
 		Action: forecastAction,
@@ -111,7 +113,7 @@ func forecastInput(c *cli.Context, args []string) (forecast.Input, error) {
 		Estate: pack.Estate, Assumptions: pack.Assumptions, Custodians: pack.Custodians, Needed: pack.Needed, NeededParties: pack.NeededOf, Key: "supplier",
 	}
 	if len(args) > 0 && args[0] != "" && !c.Bool("national") {
-		p, err := procedure.Sample()
+		p, err := chosenProcedure(c)
 		if err != nil {
 			return in, err
 		}
@@ -119,7 +121,7 @@ func forecastInput(c *cli.Context, args []string) (forecast.Input, error) {
 		if err != nil {
 			return in, err
 		}
-		if in, err = ofScenario(s, p, pack, c.Int("devices")); err != nil {
+		if in, err = play.ForecastInput(s, p, pack, c.Int("devices")); err != nil {
 			return in, clikit.With(clikit.Usage, err)
 		}
 	} else if c.IsSet("devices") {
@@ -133,6 +135,23 @@ func forecastInput(c *cli.Context, args []string) (forecast.Input, error) {
 		in.Party = c.String("party")
 	}
 	return in, nil
+}
+
+// measureToken takes the rate at which a token signs here as the token's.
+func measureToken(c *cli.Context, in *forecast.Input) error {
+	progress := clikit.NewProgress(c.App.ErrWriter)
+	progress.Step("measuring with real commands", 0, 0)
+	measured, err := play.Measure(c.Context, progress.Step)
+	progress.Clear()
+	if err != nil {
+		return err
+	}
+	a, _ := in.Assumptions.Find("token")
+	a.Low, a.Likely, a.High = measured.Rate*0.8, measured.Rate, measured.Rate*1.2
+	a.Mark = "T"
+	a.Source = fmt.Sprintf("measured now on this computer: %d devices took a real command of three cells, %d cores, SoftHSM; the DCC's module is another", measured.Devices, runtime.NumCPU())
+	in.Assumptions, err = in.Assumptions.With(a)
+	return err
 }
 
 // writeNew writes a file that is not there yet.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"smki.example/cmd/clikit"
+	"smki.example/drills/play"
 )
 
 func TestPapers(t *testing.T) {
@@ -77,7 +78,7 @@ func TestOwnProcedure(t *testing.T) {
 
 	r, pack := played(t, "S01", "--procedure", file)
 	require.Equal(t, clikit.Done, r.code, r.err)
-	sum, err := os.ReadFile(filepath.Join(pack, summaryFile))
+	sum, err := os.ReadFile(filepath.Join(pack, play.SummaryFile))
 	require.NoError(t, err)
 	require.Contains(t, string(sum), `"procedure": "ours/1"`)
 	require.Contains(t, string(sum), said.SHA256)

@@ -5,49 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime/debug"
-	"time"
 
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/play"
 	"smki.example/drills/report"
-	"smki.example/drills/scenario"
-	"smki.example/drills/verbs"
 )
 
-// run plays the drill: a folder for the pack, a scratch folder for the keys; and
-// the keys are gone before the first line of the result is printed, because
-// whoever reads it may hang up at any line.
+// run plays the drill and seals its record. The keys are gone before the first line
+// of the result is printed, because whoever reads it may hang up at any line.
 func (d *drill) run(ctx context.Context, decider engine.Decider, answers string) error {
 	key, err := recordKey(d.c.String("record-key"))
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(d.pack), 0o755); err != nil {
-		return fmt.Errorf("making the folder of the evidence pack: %w", err)
-	}
-	if err := os.Mkdir(d.pack, 0o755); errors.Is(err, fs.ErrExist) {
-		return clikit.Usagef("drill: %q exists already: name a new folder, because a pack is written once", d.c.String("out"))
-	} else if err != nil {
-		return fmt.Errorf("making the folder of the evidence pack: %w", err)
-	}
-	scratch, err := newScratch()
-	if err != nil {
-		// Nothing has begun: a name that is taken by an empty folder would only be in the way.
-		return errors.Join(err, os.Remove(d.pack))
-	}
 	ctx, stop := d.attended(ctx)
 	defer stop()
-	end, err := d.playIn(ctx, scratch.dir, key, decider, answers)
-	if err := errors.Join(err, scratch.clear(d.c.Bool("keep"))); err != nil {
+	end, err := d.played(ctx, key, decider, answers)
+	if errors.Is(err, play.ErrExists) {
+		return clikit.Usagef("drill: %q exists already: name a new folder, because a pack is written once", d.c.String("out"))
+	}
+	if err != nil {
 		return err
 	}
 	if d.c.Bool("keep") {
-		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", scratch.dir)
+		fmt.Fprintf(d.c.App.ErrWriter, "drill: tokens and databases of this drill are kept in %s; remove them when you have looked\n", end.scratch)
 	}
 	if d.choices != nil {
 		for _, left := range d.choices.Left() {
@@ -66,53 +51,32 @@ func (d *drill) attended(ctx context.Context) (context.Context, func()) {
 	return unattended(ctx)
 }
 
-// playIn plays the drill with its tokens and databases in a scratch folder. The
-// journal is in the pack from the start, so that whatever happens is told there.
-func (d *drill) playIn(ctx context.Context, scratch string, key *journal.Key, decider engine.Decider, answers string) (end *ending, err error) {
-	began := time.Now()
-	record, err := journal.Create(filepath.Join(d.pack, journal.FileName), journal.Config{
-		Key: key, RunID: d.scenario.ID + "-" + began.UTC().Format("20060102T150405Z"), Clock: time.Now,
-	})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(d.pack))
-	}
-	defer func() { err = errors.Join(err, record.Close()) }()
+// played plays the drill to its end and seals the pack.
+func (d *drill) played(ctx context.Context, key *journal.Key, decider engine.Decider, answers string) (end *ending, err error) {
 	if !clikit.WantsJSON(d.c) {
 		d.progress = clikit.NewProgress(d.c.App.ErrWriter)
 	}
-	epoch, stage := d.epoch, d.stage()
-	if epoch.IsZero() {
-		epoch = epochFor(d.scenario, began)
-	}
-	world, err := verbs.New(ctx, verbs.Config{
-		Scenario: d.scenario, Procedure: d.procedure, Journal: record, Pack: d.pack, Scratch: scratch,
-		Devices: d.devices, Seed: d.seed, Epoch: epoch, Progress: d.progress.Step, Told: stage.told,
-	})
+	stage := d.stage()
+	cfg := d.cfg
+	cfg.Scenario, cfg.Procedure, cfg.Pack, cfg.Keep, cfg.RecordKey = d.scenario, d.procedure, d.pack, d.c.Bool("keep"), key
+	cfg.Decider, cfg.Answers, cfg.Presenter, cfg.Told, cfg.Progress = decider, answers, stage.presenter(), stage.told, d.progress.Step
+	cfg.Control, cfg.Versions = d.control(), map[string]string{"drill": version()}
+	run, err := play.New(ctx, cfg)
 	if err != nil {
-		if why := context.Cause(ctx); why != nil {
-			err = fmt.Errorf("%w before the drill began", why)
-		}
-		// Nothing has begun, so there is nothing to keep.
-		return nil, errors.Join(err, record.Close(), os.RemoveAll(d.pack))
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, world.Close()) }()
-
-	environment, devices, versions := world.Start()
-	versions["drill"] = version()
-	versionsOf(d.procedure, versions)
-	result, err := engine.Run(ctx, engine.Config{
-		Scenario: d.scenario, World: world, Journal: record, Decider: decider, Presenter: stage.presenter(), Epoch: epoch,
-		Seed: d.seed, Environment: environment, Devices: devices, Answers: answers, From: d.from, ProcedureText: string(d.procedure.Text), Versions: versions, Speed: d.speed,
-		Control: d.control(), Recording: d.recording,
-	})
+	defer func() { err = errors.Join(err, run.Close()) }()
+	result, err := run.Play(ctx)
 	d.progress.Clear()
 	if err != nil {
 		return nil, err
 	}
-	if err := world.WritePack(); err != nil {
-		return nil, err
-	}
-	return d.seal(record, result)
+	end = &ending{result: result, scratch: run.Scratch()}
+	end.head, err = run.Seal(func(_ string, rep *report.Report) error {
+		end.report, end.summary = rep, play.Summarise(rep)
+		return nil
+	})
+	return end, err
 }
 
 // control is what holds the drill while people are asked whether to stop it.
@@ -123,32 +87,13 @@ func (d *drill) control() *engine.Control {
 	return d.keys.control
 }
 
-// seal writes what is made of the record, and seals the pack.
-func (d *drill) seal(record *journal.Journal, result *engine.Result) (*ending, error) {
-	rep, err := report.Load(d.pack, d.procedure)
-	if err != nil {
-		return nil, err
-	}
-	end := &ending{result: result, report: rep, summary: summarise(rep)}
-	if err := end.summary.write(d.pack); err != nil {
-		return nil, err
-	}
-	if err := writeReport(rep, filepath.Join(d.pack, reportFile), "html"); err != nil {
-		return nil, err
-	}
-	if err := record.Seal(result.End); err != nil {
-		return nil, err
-	}
-	end.head = record.Words()
-	return end, nil
-}
-
 // An ending is a drill that was played and sealed.
 type ending struct {
-	result  *engine.Result
+	result  *play.Ending
 	report  *report.Report
-	summary *summary
+	summary *play.Summary
 	head    string // closing words
+	scratch string // where tokens and databases are, if they are kept
 }
 
 // print prints the closing summary and says by its error how the command ends.
@@ -158,7 +103,7 @@ func (e *ending) print(d *drill) error {
 	out := d.c.App.Writer
 	if clikit.WantsJSON(d.c) {
 		if err := clikit.JSON(out, struct {
-			*summary
+			*play.Summary
 			Pack string `json:"pack"`
 			Head string `json:"head"`
 		}{e.summary, d.pack, e.head}); err != nil {
@@ -167,7 +112,7 @@ func (e *ending) print(d *drill) error {
 	} else {
 		err := e.report.Text(out, width(out),
 			report.Line{Label: "Check it", Text: fmt.Sprintf("bin/drill verify %s --key %s", d.pack, e.summary.RecordKey)},
-			report.Line{Label: "Report", Text: filepath.Join(d.pack, reportFile)})
+			report.Line{Label: "Report", Text: filepath.Join(d.pack, play.ReportFile)})
 		if err != nil {
 			return err
 		}
@@ -175,10 +120,10 @@ func (e *ending) print(d *drill) error {
 			return err
 		}
 	}
-	switch o := e.result.Outcome; {
-	case o.Outcome == engine.Finished && o.Finding == engine.Held:
+	switch {
+	case e.result.Good():
 		return nil
-	case o.Outcome == engine.Failed:
+	case e.result.Outcome.Outcome == engine.Failed:
 		return clikit.With(clikit.Failed, fmt.Errorf("the drill failed: %w", e.result.Cause))
 	}
 	return clikit.Silent(clikit.Failed)
@@ -191,16 +136,6 @@ func width(out io.Writer) int {
 		return min(max(columns, narrowest), 140)
 	}
 	return 120
-}
-
-// epochFor is the date that stands for 0:00: early enough for the drill to have
-// ended by now, so that what the CA made is valid when somebody looks at the pack.
-func epochFor(s *scenario.Scenario, began time.Time) time.Time {
-	length := s.Ends
-	if length == 0 {
-		length = 24 * time.Hour
-	}
-	return began.UTC().Add(-length).Truncate(time.Minute)
 }
 
 // version is the program's, as it was built.

@@ -13,9 +13,8 @@ import (
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
-	"smki.example/drills/report"
+	"smki.example/drills/play"
 	"smki.example/drills/scenario"
-	"smki.example/drills/verbs"
 )
 
 // again are the flags of a run that is made from an earlier one.
@@ -75,10 +74,10 @@ func replay(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	run := d.recording.Start().Run
-	d.from = "replay of run " + run
+	run := d.cfg.Recording.Start().Run
+	d.cfg.From = "replay of run " + run
 	// A drill whose finding is negative is played again all the same.
-	if err := d.run(c.Context, d.recording.Decider(engine.Script()), "as recorded in run "+run); err != nil && !clikit.IsSilent(err) {
+	if err := d.run(c.Context, d.cfg.Recording.Decider(engine.Script()), "as recorded in run "+run); err != nil && !clikit.IsSilent(err) {
 		return err
 	}
 	upTo := int64(0)
@@ -98,16 +97,16 @@ func branch(c *cli.Context) error {
 		return err
 	}
 	option := c.String("choose")
-	if err := d.recording.Branch(d.scenario, decision, asking, option); err != nil {
+	if err := d.cfg.Recording.Branch(d.scenario, decision, asking, option); err != nil {
 		return clikit.With(clikit.Usage, fmt.Errorf("drill branch: %w", err))
 	}
-	run := d.recording.Start().Run
-	d.from = fmt.Sprintf("branch of run %s: %s answered %q", run, decision, option)
-	result := d.run(c.Context, d.recording.Decider(engine.Script()), "as recorded in run "+run+", then the script")
+	run := d.cfg.Recording.Start().Run
+	d.cfg.From = fmt.Sprintf("branch of run %s: %s answered %q", run, decision, option)
+	result := d.run(c.Context, d.cfg.Recording.Decider(engine.Script()), "as recorded in run "+run+", then the script")
 	if result != nil && !clikit.IsSilent(result) {
 		return result
 	}
-	upTo, words := d.recording.Agree(), "the branch takes the option that was recorded: the two journals are equal"
+	upTo, words := d.cfg.Recording.Agree(), "the branch takes the option that was recorded: the two journals are equal"
 	if upTo > 0 {
 		words = fmt.Sprintf("the two runs are the same for %d entries, up to the decision; hold them against each other with drill compare", upTo)
 	}
@@ -139,26 +138,17 @@ func recordedDrill(c *cli.Context) (*drill, []journal.Entry, error) {
 	if err != nil {
 		return nil, nil, clikit.With(clikit.Usage, err)
 	}
-	recording, err := engine.ReadRecording(entries)
-	if err != nil {
+	cfg, err := play.Again(entries)
+	var wrong scenario.Errors
+	switch {
+	case errors.As(err, &wrong):
+		return nil, nil, err
+	case err != nil:
 		return nil, nil, clikit.With(clikit.Failed, fmt.Errorf("%s: %w", args[0], err))
 	}
-	start := recording.Start()
-	d := &drill{c: c, recording: recording, devices: start.Devices, seed: start.Seed, epoch: start.Epoch}
+	d := &drill{c: c, cfg: cfg, procedure: cfg.Procedure, scenario: cfg.Scenario}
 	if d.pack, err = filepath.Abs(c.String("out")); err != nil {
 		return nil, nil, err
-	}
-	if d.procedure, err = report.PackOf(start); err != nil {
-		return nil, nil, err
-	}
-	if start.ScenarioText == "" {
-		return nil, nil, clikit.With(clikit.Failed, fmt.Errorf("%s: the journal does not hold its scenario: it was written by an earlier version", args[0]))
-	}
-	if d.scenario, err = scenario.Parse(start.Scenario+".yaml", []byte(start.ScenarioText), verbs.Vocabulary(d.procedure)); err != nil {
-		return nil, nil, err
-	}
-	if d.scenario.SHA256() != start.SHA256 {
-		return nil, nil, clikit.With(clikit.Failed, fmt.Errorf("%s: the scenario in the journal is not the one whose hash stands beside it; check the pack with drill verify", args[0]))
 	}
 	return d, entries, nil
 }

@@ -16,9 +16,6 @@ import (
 	"smki.example/drills/verify"
 )
 
-// reportFile is the report in a pack.
-const reportFile = "report.html"
-
 // formats are what drill report can write.
 var formats = map[string]func(*report.Report, io.Writer) error{
 	"html": (*report.Report).HTML,

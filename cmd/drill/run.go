@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
+	"smki.example/drills/play"
 	"smki.example/drills/procedure"
 	"smki.example/drills/scenario"
 )
@@ -48,7 +48,7 @@ Examples:
 			procedureFlag(),
 			clikit.JSONFlag(),
 		},
-		Action: play,
+		Action: playDrill,
 	}
 }
 
@@ -56,7 +56,7 @@ Examples:
 // memory (drills/fleet).
 const mostDevices = 1_000_000
 
-func play(c *cli.Context) error {
+func playDrill(c *cli.Context) error {
 	args, err := clikit.Arguments(c, "NAME|FILE")
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func play(c *cli.Context) error {
 	if err != nil {
 		return clikit.With(clikit.Usage, fmt.Errorf("drill run: %w", err))
 	}
-	d.devices, d.seed, d.speed = c.Int("devices"), c.Int64("seed"), c.Float64("speed")
+	d.cfg.Devices, d.cfg.Seed, d.cfg.Speed = c.Int("devices"), c.Int64("seed"), c.Float64("speed")
 	return d.run(c.Context, decider, answers)
 }
 
@@ -91,12 +91,7 @@ type drill struct {
 	scenario    *scenario.Scenario
 	keys        *keyboard       // nil: nobody is asked
 	choices     *engine.Choices // nil: nothing was chosen ahead
-	devices     int             // 0: the scenario's
-	seed        int64
-	speed       float64
-	epoch       time.Time         // zero: early enough for the drill to have ended by now
-	recording   *engine.Recording // nil: a run of its own
-	from        string            // what it was made from, in words
+	cfg         play.Config     // size, seed, pace, and what is played again
 	progress    *clikit.Progress
 }
 

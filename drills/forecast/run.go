@@ -62,6 +62,9 @@ type Course struct {
 	First     float64   `json:"first"`     // share of runs in which no other method is sooner, by the ranking
 	Binds     []Relief  `json:"binds"`     // what holds it up, the worst first
 	Curve     [61]Point `json:"curve"`     // of the devices out of the wrong hands
+	// Trusting is the share of devices that trust the key they are to end with, in the
+	// likely case, at the hours of Curve.
+	Trusting [61]float64 `json:"trusting"`
 }
 
 // A Relief is what it would save to lift one limit altogether.
@@ -308,6 +311,7 @@ func (m *model) bands(ctx context.Context, base []course, horizon float64) ([]Co
 		}
 		for k := range c.Curve {
 			c.Curve[k] = Point{Hours: horizon * float64(k) / float64(len(c.Curve)-1), Share: band(figCurve + k)}
+			c.Trusting[k] = base[i].recovered.at(c.Curve[k].Hours)
 		}
 	}
 	return out, nil

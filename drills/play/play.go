@@ -19,12 +19,16 @@ package play
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"time"
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
 	"smki.example/drills/procedure"
-	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
 )
@@ -57,11 +61,13 @@ type Config struct {
 	// LiveFrom is how many entries a Recording brings back: until the journal has that
 	// many the run goes as fast as it can, then at Speed.
 	LiveFrom    int64
-	StartPaused bool
-	Speed       float64 // scenario time over wall time; 0: as fast as it goes
-	From        string  // what the run was made from, in words of the record
-	Answers     string  // how answers come, in words of the record
-	Versions    map[string]string
+	LiveAt      time.Duration     // see engine.Config
+	StartPaused bool              // needs a Control
+	Speed       float64           // scenario time over wall time; 0: as fast as it goes
+	Clock       func() time.Time  // of the wall; nil: the machine's
+	From        string            // what the run was made from, in words of the record
+	Answers     string            // how answers come, in words of the record
+	Versions    map[string]string // of programs, beside those of the packs
 
 	// Envelope and Share are where people hold the custodians' shares; nil: custodians
 	// who come give theirs. See verbs.Config.
@@ -69,48 +75,101 @@ type Config struct {
 	Share    verbs.ShareFunc
 }
 
-// A Run is one drill. Its methods are for one goroutine, but for what they say
-// otherwise.
-type Run struct{}
+// ErrExists is wrapped by the error of New for a pack that is there already.
+var ErrExists = errors.New("it exists already")
 
-// An Ending is how a drill ended.
-type Ending struct {
-	*engine.Result
+func (cfg *Config) check() error {
+	for name, missing := range map[string]bool{
+		"Scenario": cfg.Scenario == nil, "Procedure": cfg.Procedure == nil, "Pack": cfg.Pack == "", "RecordKey": cfg.RecordKey == nil, "Decider": cfg.Decider == nil,
+	} {
+		if missing {
+			return fmt.Errorf("preparing a drill: Config.%s is missing", name)
+		}
+	}
+	return nil
 }
 
-// ErrExists is wrapped by the error of New for a pack that is there already.
-var ErrExists = errors.New("exists already")
+// A Run is one drill. Its methods are for one goroutine, but for what they say
+// otherwise.
+type Run struct {
+	cfg     Config
+	scratch *scratch
+	record  *journal.Journal
+	world   *verbs.World
+	shares  *shares
+	picture *verbs.Picture // of the end
+	result  *engine.Result
+	sealed  bool
+}
 
 // New makes folders, record and world of a drill: tokens, keys, certificates and
 // devices, which takes some seconds. On failure nothing is left behind.
-func New(ctx context.Context, cfg Config) (*Run, error) { return nil, errors.ErrUnsupported }
-
-// Play plays the drill to one of its outcomes, completes the pack, and removes the
-// keys. It is called once. An error means that the record could not be written or
-// the pack not be completed; see engine.Run.
-func (r *Run) Play(ctx context.Context) (*Ending, error) { return nil, errors.ErrUnsupported }
-
-// Picture is how things stand. While the drill is played it is for the engine's
-// goroutine: call it in Present, Told, or where a question is put. After Play it is
-// how things stood at the end.
-func (r *Run) Picture() verbs.Picture { return verbs.Picture{} }
-
-// Words is the head of the record as it is now. It may be called at any time.
-func (r *Run) Words() string { return "" }
-
-// Entries is how many entries the record has. It may be called at any time.
-func (r *Run) Entries() int64 { return 0 }
-
-// Report is what the record of a drill that was played comes to.
-func (r *Run) Report() (*report.Report, error) { return nil, errors.ErrUnsupported }
-
-// Seal writes report.html and summary.json, then lets each of extra put more into
-// the folder, and seals what stands there. It returns the closing words of the
-// record. If it fails the pack is not sealed and does not verify.
-func (r *Run) Seal(extra ...func(pack string, r *report.Report) error) (words string, err error) {
-	return "", errors.ErrUnsupported
+func New(ctx context.Context, cfg Config) (*Run, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	began := cfg.Clock()
+	if cfg.RunID == "" {
+		cfg.RunID = cfg.Scenario.ID + "-" + began.UTC().Format("20060102T150405Z")
+	}
+	if cfg.Epoch.IsZero() {
+		cfg.Epoch = epochFor(cfg.Scenario, began)
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Pack), 0o755); err != nil {
+		return nil, fmt.Errorf("making the folder of the evidence pack: %w", err)
+	}
+	if err := os.Mkdir(cfg.Pack, 0o755); errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("making the folder %q of the evidence pack: %w", cfg.Pack, ErrExists)
+	} else if err != nil {
+		return nil, fmt.Errorf("making the folder of the evidence pack: %w", err)
+	}
+	r := &Run{cfg: cfg, shares: newShares(cfg)}
+	if err := r.make(ctx); err != nil {
+		// Nothing has begun, so there is nothing to keep.
+		return nil, errors.Join(err, r.Close(), os.RemoveAll(cfg.Pack))
+	}
+	return r, nil
 }
 
-// Close ends what is open and removes the keys, if Play has not done so. It may be
-// called more than once.
-func (r *Run) Close() error { return nil }
+// make makes what a drill is played on. The journal is in the pack from the start,
+// so that whatever happens is told there.
+func (r *Run) make(ctx context.Context) error {
+	cfg := &r.cfg
+	var err error
+	if r.scratch, err = newScratch(cfg.Scratch); err != nil {
+		return err
+	}
+	if r.record, err = journal.Create(filepath.Join(cfg.Pack, journal.FileName), journal.Config{Key: cfg.RecordKey, RunID: cfg.RunID, Clock: cfg.Clock}); err != nil {
+		return err
+	}
+	envelope, share := r.shares.hooks()
+	r.world, err = verbs.New(ctx, verbs.Config{
+		Scenario: cfg.Scenario, Procedure: cfg.Procedure, Journal: r.record, Pack: cfg.Pack, Scratch: r.scratch.dir,
+		Devices: cfg.Devices, Seed: cfg.Seed, Epoch: cfg.Epoch, Progress: cfg.Progress, Told: cfg.Told, Envelope: envelope, Share: share,
+	})
+	if why := context.Cause(ctx); err != nil && why != nil {
+		err = fmt.Errorf("%w before the drill began", why)
+	}
+	return err
+}
+
+// epochFor is the date that stands for 0:00: early enough for the drill to have
+// ended by now, so that what the CA made is valid when somebody looks at the pack.
+func epochFor(s *scenario.Scenario, began time.Time) time.Time {
+	length := s.Ends
+	if length == 0 {
+		length = 24 * time.Hour
+	}
+	return began.UTC().Add(-length).Truncate(time.Minute)
+}
+
+// versions are those of programs and packs.
+func (r *Run) versions(world map[string]string) map[string]string {
+	all := map[string]string{"procedure": r.cfg.Procedure.Name(), "procedure_sha256": r.cfg.Procedure.SHA256}
+	maps.Copy(all, world)
+	maps.Copy(all, r.cfg.Versions)
+	return all
+}

@@ -37,11 +37,16 @@ type Custody struct {
 }
 
 // ShareGiven is one custodian's part in opening a key. It never holds the share.
+// Given says that the key was opened with it. The rest is set where people were
+// asked for their shares.
 type ShareGiven struct {
 	Custodian string `json:"custodian"`
 	Party     string `json:"party"`
 	Share     int    `json:"share"`
 	Given     bool   `json:"given"`
+	Handed    bool   `json:"handed,omitempty"`   // over, whether or not the key was opened with it
+	Withheld  bool   `json:"withheld,omitempty"` // kept back by the custodian, who was there
+	Mistyped  int    `json:"mistyped,omitempty"` // codes that opened no envelope
 }
 
 // KeyUse is one signature of a recovery key. Digest is the SHA-256 of the octets

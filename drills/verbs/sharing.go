@@ -2,6 +2,7 @@ package verbs
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type ShareCall struct {
 	Given    int  // by others for the same opening, as the call is made
 	Mistyped bool // the code of the call before opened nothing
 	Call     int  // 1 the first time; more after a mistyped code
+	Opening  int  // 1 when this key's shares are asked for the first time; more when it was not opened then
 }
 
 // ShareFunc answers a call with the code of the custodian's envelope, or says that
@@ -28,3 +30,7 @@ type ShareCall struct {
 // goroutines of their own; the context of one ends when its share is not needed any
 // more, and its answer is then not used. An error ends the drill.
 type ShareFunc func(ctx context.Context, call ShareCall) (code string, given bool, err error)
+
+// ErrNotAnswered is a ShareFunc's for a custodian who neither gave the share nor kept
+// it back by the time at which it was not needed any more.
+var ErrNotAnswered = errors.New("not answered")

@@ -1,4 +1,4 @@
-package main
+package play
 
 import (
 	"context"
@@ -6,14 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
-	"smki.example/cmd/clikit"
 	"smki.example/drills/engine"
-	"smki.example/drills/forecast"
 	"smki.example/drills/journal"
 	"smki.example/drills/procedure"
 	"smki.example/drills/scenario"
@@ -39,28 +34,24 @@ decisions: {}
 findings: [{expect: fleet.count > 0}]
 `
 
-// measureToken replaces the keys of real devices on a real token, and takes the
-// rate at which that went as the token's: commands built, signed, checked by the
-// device, and answers checked. What the DCC's module does is not known.
-func measureToken(c *cli.Context, in *forecast.Input) error {
-	progress := clikit.NewProgress(c.App.ErrWriter)
-	progress.Step("measuring with real commands", 0, measuredDevices)
-	rate, err := measure(c.Context, progress)
-	progress.Clear()
-	if err != nil {
-		return err
-	}
-	a, _ := in.Assumptions.Find("token")
-	a.Low, a.Likely, a.High = rate*0.8, rate, rate*1.2
-	a.Mark = "T"
-	a.Source = fmt.Sprintf("measured now on this computer: %d devices took a real command of three cells, %d cores, SoftHSM; the DCC's module is another", measuredDevices, runtime.NumCPU())
-	in.Assumptions, err = in.Assumptions.With(a)
-	return err
+// Measured is how fast commands went through here, for the token's rate in a
+// forecast.
+type Measured struct {
+	Devices int     // that took a real command of three cells
+	Rate    float64 // of them a second
+}
+
+// Measure replaces the keys of real devices on a real token: commands built, signed,
+// checked by the device, and answers checked. What the DCC's module does is not
+// known.
+func Measure(ctx context.Context, progress func(what string, done, total int)) (Measured, error) {
+	rate, err := measure(ctx, progress)
+	return Measured{measuredDevices, rate}, err
 }
 
 // measure is how many devices a second had their keys replaced.
-func measure(ctx context.Context, progress *clikit.Progress) (rate float64, err error) {
-	room, err := newScratch()
+func measure(ctx context.Context, progress func(what string, done, total int)) (rate float64, err error) {
+	room, err := newScratch("")
 	if err != nil {
 		return 0, err
 	}
@@ -87,7 +78,7 @@ func measure(ctx context.Context, progress *clikit.Progress) (rate float64, err 
 	}
 	defer func() { err = errors.Join(err, record.Close()) }()
 	world, err := verbs.New(ctx, verbs.Config{
-		Scenario: s, Procedure: p, Journal: record, Pack: pack, Scratch: work, Devices: measuredDevices, Seed: 1, Epoch: time.Now().UTC().Truncate(time.Hour), Progress: progress.Step,
+		Scenario: s, Procedure: p, Journal: record, Pack: pack, Scratch: work, Devices: measuredDevices, Seed: 1, Epoch: time.Now().UTC().Truncate(time.Hour), Progress: progress,
 	})
 	if err != nil {
 		return 0, err

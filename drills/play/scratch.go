@@ -1,4 +1,4 @@
-package main
+package play
 
 import (
 	"errors"
@@ -22,11 +22,23 @@ const (
 	scratchLock   = "lock"
 	// scratchAge keeps a folder safe in the moment between its making and its lock.
 	scratchAge = time.Minute
+	// keptMark is the file that says that a folder is meant to stay.
+	keptMark = "kept"
 )
 
-func newScratch() (*scratch, error) {
-	sweep(os.TempDir(), time.Now())
-	dir, err := os.MkdirTemp("", scratchPrefix)
+// Sweep removes what drills that were killed left in a folder for temporary files,
+// the system's if it is empty. New does it too; a server that may not play for a
+// while does it when it begins. It is housekeeping: what cannot be removed stays.
+func Sweep(temp string) {
+	if temp == "" {
+		temp = os.TempDir()
+	}
+	sweep(temp, time.Now())
+}
+
+func newScratch(temp string) (*scratch, error) {
+	Sweep(temp)
+	dir, err := os.MkdirTemp(temp, scratchPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("making the scratch folder: %w", err)
 	}
@@ -48,8 +60,6 @@ func lockScratch(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// sweep removes the folders of drills that were killed. It is housekeeping: what
-// cannot be removed stays, and the drill goes on.
 func sweep(temp string, now time.Time) {
 	dirs, err := filepath.Glob(filepath.Join(temp, scratchPrefix+"*"))
 	if err != nil {
@@ -70,11 +80,13 @@ func sweep(temp string, now time.Time) {
 	}
 }
 
-// keptMark is the file that says that a folder is meant to stay (--keep).
-const keptMark = "kept"
-
-// clear removes the folder with every key in it, or marks it as kept.
+// clear removes the folder with every key in it, or marks it as kept. A second call
+// does nothing.
 func (s *scratch) clear(keep bool) error {
+	if s.lock == nil {
+		return nil
+	}
+	defer func() { s.lock = nil }()
 	defer s.lock.Close()
 	if keep {
 		if err := os.WriteFile(filepath.Join(s.dir, keptMark), nil, 0o600); err != nil {

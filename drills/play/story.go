@@ -1,4 +1,4 @@
-package main
+package play
 
 import (
 	"fmt"
@@ -26,13 +26,13 @@ var keyOfObject = map[string]string{
 	"root certificate": "contingency", "contingency key": "contingency", "issuing-oca": "issuing-oca", "issuing-dca": "issuing-dca",
 }
 
-// ofScenario turns a drill into what a forecast is made from. What the drill says
+// ForecastInput turns a drill into what a forecast is made from. What the drill says
 // replaces the pack's assumption, with the drill as its source; what it leaves
 // open stays as it was. A run obeys the same rules, so that the two can be
 // compared: the estate's rate is scaled with its size, a late device answers
 // between 20 and 100 minutes later, a device is tried three times half an hour
 // apart.
-func ofScenario(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, devices int) (forecast.Input, error) {
+func ForecastInput(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack, devices int) (forecast.Input, error) {
 	e := s.Estate
 	if devices == 0 {
 		devices = e.Devices
