@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"smki.example/drills/journal"
+	"smki.example/drills/procedure"
 	"smki.example/drills/roombook"
 )
 
@@ -125,7 +126,7 @@ func (a *after) summary() {
 	for _, l := range a.r.Lines()[1:] {
 		// What was decided and what is open have headings of their own.
 		if !strings.Contains(l.Label, " decided, ") && !strings.HasPrefix(l.Label, "  ") && l.Label != "For the committee" && l.Label != "Not rehearsed" {
-			rows = append(rows, [2]string{l.Label, l.Text})
+			rows = append(rows, [2]string{l.Label, plainLine(l)})
 		}
 	}
 	a.facts(rows)
@@ -223,7 +224,7 @@ func (a *after) decisions() {
 			how += fmt.Sprintf(" Interest: %s, %s; %s.", a.r.memberTitle(b.Body, x.Member), x.Interest, conflictText(x))
 		}
 		if b.Reason != "" {
-			how += " Reason: " + b.Reason
+			how += " Reason: " + sentence(b.Reason)
 		}
 		if b.Expected != "" && a.r.final(d) {
 			how += choose(b.AsExpected, " As the author expected.", fmt.Sprintf(" Differs from the author's expectation, %q.", b.Expected))
@@ -233,7 +234,7 @@ func (a *after) decisions() {
 		}
 		rows = append(rows, []string{clock(d.At), a.r.BodyName(b.Body) + ": " + b.Asks, capital(b.Chosen), how})
 	}
-	a.table([]float64{0.9, 4, 2.2, 5.6}, []string{"time", "question", "decided", "how"}, rows)
+	a.table([]float64{0.8, 3.4, 1.8, 6.6}, []string{"time", "question", "decided", "how"}, rows)
 }
 
 // voteCounts is how many votes each answer had.
@@ -262,13 +263,22 @@ func (a *after) notes(tag string) []string {
 		if n.Body.Private || n.Body.Tag != tag {
 			continue
 		}
-		text := fmt.Sprintf("%s (%s, %s)", n.Body.Text.String(), a.meeting.Name(n.Body.Person), clock(n.At))
+		text := fmt.Sprintf("%s (%s, %s)", n.Body.Text.String(), a.meeting.Name(n.Body.Person), clock(a.noted(n)))
 		for _, c := range a.meeting.bookCorrections(n.Seq) {
 			text += " [" + correctionText(c) + "]"
 		}
 		out = append(out, text)
 	}
 	return out
+}
+
+// noted is the scenario time that a note is about: that of the entry it is tagged
+// to, or when it was written.
+func (a *after) noted(n Told[roombook.Note]) time.Duration {
+	if i := n.Body.Entry; i >= 1 && i <= int64(len(a.r.times)) {
+		return a.r.times[i-1]
+	}
+	return n.At
 }
 
 func (a *after) strengths() {
@@ -470,14 +480,15 @@ func (a *after) notRehearsed() {
 	a.heading("What was not rehearsed")
 	done := a.r.rehearsed()
 	a.text(capital(a.r.notRehearsed()) + ".")
-	var planned, rest []string
+	var planned []string
+	rest := map[string][]string{}
 	for _, s := range a.r.Pack.Steps {
 		switch {
 		case slices.Contains(done, s.ID):
 		case slices.Contains(a.r.Start.Rehearses, s.ID):
 			planned = append(planned, capital(s.Says)+".")
 		case a.r.Fate(s) == NotOfDrill:
-			rest = append(rest, s.Says)
+			rest[s.Phase] = append(rest[s.Phase], s.ID)
 		}
 	}
 	if len(planned) > 0 {
@@ -486,7 +497,12 @@ func (a *after) notRehearsed() {
 	}
 	if len(rest) > 0 {
 		a.sub("Not part of this drill")
-		a.text(capital(strings.Join(rest, "; ")) + ".")
+		var rows [][2]string
+		for _, phase := range procedure.Phases() {
+			rows = append(rows, [2]string{capital(phase), strings.Join(rest[phase], ", ")})
+		}
+		a.facts(rows)
+		a.text("What each of these steps is stands in the procedure pack (drill procedure show); how often each was rehearsed so far, drill coverage tells.")
 	}
 }
 

@@ -138,7 +138,11 @@ func (o Opening) text() string {
 	case o.Closed:
 		return fmt.Sprintf("key %s closed after %s", o.Key, plural(o.Uses, "use"))
 	case o.Opened:
-		return fmt.Sprintf("key %s opened by %d of %d custodians, for at most %s: %s", o.Key, given, o.Of, plural(o.Count, "use"), o.Use)
+		text := fmt.Sprintf("key %s opened by %d of %d custodians, for at most %s", o.Key, given, o.Of, plural(o.Count, "use"))
+		if o.Use != "" {
+			text += ": " + o.Use
+		}
+		return text
 	case o.Refused != "":
 		return fmt.Sprintf("key %s NOT opened: %s", o.Key, o.Refused)
 	default:

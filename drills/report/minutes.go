@@ -364,7 +364,7 @@ func (m *minutes) outcome() {
 	}
 	for _, l := range m.r.Lines() {
 		if slices.Contains([]string{"Devices", "How long", "Consumers", "Revocation and keys", "Who was told"}, l.Label) {
-			rows = append(rows, [2]string{l.Label, l.Text})
+			rows = append(rows, [2]string{l.Label, plainLine(l)})
 		}
 	}
 	m.facts(rows)
@@ -408,11 +408,31 @@ func (m *minutes) record() {
 	m.heading("The record")
 	m.facts([][2]string{
 		{"Run", m.r.Start.Run},
-		{"First words", m.r.HeadAt(1)},
-		{"Closing words", "to be written in by hand, as they were read aloud at the end: ______________________________ They cover these minutes, so that these cannot print them; they are in checkpoint.txt."},
+		{"First words", spoken(m.r.HeadAt(1))},
+		{"Closing words", "They cover these minutes, so that these cannot print them; they are in checkpoint.txt. As they were read aloud at the end, to be written in by hand:"},
+		{"", strings.Repeat("_", 60)},
+		{"", strings.Repeat("_", 60)},
 		{"Record key", m.r.Start.RecordKey},
 		{"How to check", "drill verify PACK --head \"CLOSING WORDS\". Any change of the record after the words were read shows."},
 	})
+}
+
+// spoken is the words of a head as a line to be read aloud, which breaks between
+// words. Whoever types them may use spaces.
+func spoken(words string) string { return strings.ReplaceAll(words, "-", " ") }
+
+// sentence ends a text that somebody typed as a sentence ends.
+func sentence(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" || strings.ContainsRune(".!?…", []rune(text)[len([]rune(text))-1]) {
+		return text
+	}
+	return text + "."
+}
+
+// plainLine is a line of the closing summary without what is for a terminal.
+func plainLine(l Line) string {
+	return strings.ReplaceAll(l.Text, "   -> devices.csv", "; device by device in devices.csv")
 }
 
 // stamp is a time on the clock.

@@ -55,11 +55,11 @@ func (m *minutes) put(x item) {
 	}
 	if len(q.Shown) > 0 {
 		m.sub("Figures laid before the members")
-		var rows [][2]string
+		var rows [][]string
 		for _, s := range q.Shown {
-			rows = append(rows, [2]string{capital(s.Label), s.Value})
+			rows = append(rows, []string{capital(s.Label), s.Value})
 		}
-		m.facts(rows)
+		m.table([]float64{6, 6}, []string{"figure", "as it stood"}, rows)
 	}
 	m.sub("Answers that were open")
 	var rows [][]string
@@ -137,10 +137,10 @@ func (m *minutes) ballot(x item) {
 		dissent = append(dissent, text)
 	}
 	if len(dissent) > 0 {
-		m.text("Dissent recorded: " + strings.Join(dissent, "; ") + ".")
+		m.text("Dissent recorded: " + sentence(strings.Join(dissent, "; ")))
 	}
 	for _, text := range d.Refusals {
-		m.text("Not taken: " + text)
+		m.text("Not taken: " + sentence(text))
 	}
 	m.changed(x)
 }
@@ -161,11 +161,11 @@ func (m *minutes) balloted(x item) string {
 		if b.Body.On != on(x.decided) {
 			continue
 		}
-		text := fmt.Sprintf("%s by %s, %s", capital(ballotWords(b.Body.Did)), m.by(b.Body.By), clock(b.At))
+		text := fmt.Sprintf("%s by %s at %s", capital(ballotWords(b.Body.Did)), m.by(x.decided.Body.Body, b.Body.By), clock(b.At))
 		if !b.Body.Why.IsZero() {
 			text += ": " + b.Body.Why.String()
 		}
-		out = append(out, text+".")
+		out = append(out, sentence(text))
 	}
 	return strings.Join(out, " ")
 }
@@ -180,9 +180,14 @@ func ballotWords(did string) string {
 	return did
 }
 
-// by is who did something: a seat, a person or a role.
-func (m *minutes) by(who string) string {
-	if strings.Contains(who, "/") {
+// by is who did something: a seat, a person or a role. A seat of the body itself is
+// called by its office alone.
+func (m *minutes) by(body, who string) string {
+	seat, member, is := cutLast(who, "/")
+	switch {
+	case is && seat == body:
+		return "the " + m.r.memberTitle(body, member)
+	case is:
 		return m.meeting.SeatTitle(who)
 	}
 	return m.meeting.Name(who)
@@ -290,12 +295,12 @@ func (m *minutes) decided(x item) {
 	}
 	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s.", m.r.BodyName(d.Body.Body), clock(d.At), stamp(d.Wall), capital(d.Body.Note)))
 	if d.Body.Reason != "" {
-		lines = append(lines, "Reason: "+d.Body.Reason)
+		lines = append(lines, "Reason: "+sentence(d.Body.Reason))
 	}
 	if d.Body.Opens != "" {
 		lines = append(lines, fmt.Sprintf("This decision opens the %s key. %s", capital(d.Body.Opens), m.followed(d)))
 	}
-	lines = append(lines, fmt.Sprintf("Entry %d. Words of the record: %s", d.Seq, m.r.HeadAt(d.Seq)))
+	lines = append(lines, fmt.Sprintf("Entry %d. Words of the record: %s", d.Seq, spoken(m.r.HeadAt(d.Seq))))
 	m.add(part{Kind: "decided", Text: "Decided", Items: lines})
 	for _, c := range m.r.corrections(d.Seq) {
 		m.note(correctionText(c))
@@ -307,7 +312,9 @@ func (m *minutes) followed(d *Decided) string {
 	var out []string
 	for _, o := range m.r.Openings {
 		if o.Body.Decision == d.Seq {
-			out = append(out, clock(o.At)+" "+o.Body.text())
+			text := o.Body
+			text.Use = "" // in words of the wire, which say nothing to a committee
+			out = append(out, clock(o.At)+" "+text.text())
 			if kept := o.Body.withheld(); len(kept) > 0 {
 				out = append(out, "shares withheld by "+strings.Join(kept, ", "))
 			}

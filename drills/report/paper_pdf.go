@@ -109,7 +109,8 @@ func (s *sheet) decided(x part) {
 		s.SetFont("Helvetica", choose(i == 0, "B", ""), s.size*chooseSize(i == 0))
 		high += s.high * chooseSize(i == 0) * float64(len(s.split(text, wide-2)))
 	}
-	s.keep(high + 2)
+	s.keep(high + 4)
+	s.Ln(2)
 	top := s.GetY()
 	s.SetFillColor(244, 246, 248)
 	s.Rect(margin, top, s.width(), high, "F")

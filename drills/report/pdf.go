@@ -26,7 +26,9 @@ const (
 // text in points.
 func newSheet(label, title, foot string, size float64) *sheet {
 	s := &sheet{Fpdf: fpdf.New("P", "mm", "A4", ""), size: size, high: lineHigh * size / 9.5}
-	s.latin = s.UnicodeTranslatorFromDescriptor("")
+	latin := s.UnicodeTranslatorFromDescriptor("")
+	s.latin = func(text string) string { return latin(printable(text)) }
+	s.AliasNbPages("{pages}")
 	s.SetCreationDate(time.Unix(0, 0).UTC())
 	s.SetModificationDate(time.Unix(0, 0).UTC())
 	s.SetCatalogSort(true)
@@ -43,7 +45,7 @@ func newSheet(label, title, foot string, size float64) *sheet {
 	s.SetFooterFunc(func() {
 		s.SetFont("Helvetica", "", 8)
 		s.SetXY(margin, -12)
-		s.CellFormat(0, 6, s.latin(fmt.Sprintf("%s    %d", foot, s.PageNo())), "", 0, "R", false, 0, "")
+		s.CellFormat(0, 6, s.latin(fmt.Sprintf("%s, page %d of {pages}", foot, s.PageNo())), "", 0, "L", false, 0, "")
 	})
 	s.AddPage()
 	return s
@@ -120,21 +122,28 @@ func (s *sheet) text(text string) {
 // row writes a label and its text beside it, both broken as they need; a row
 // that does not fit on the sheet begins the next one.
 func (s *sheet) row(label, text string) {
+	s.SetFont("Helvetica", "B", s.size)
+	labels := s.split(label, labelCol-2)
 	s.SetFont("Helvetica", "", s.size)
-	wide, _ := s.GetPageSize()
-	lines := s.SplitLines([]byte(s.latin(text)), wide-2*margin-labelCol)
+	lines := s.split(text, s.width()-labelCol)
 	_, high := s.GetPageSize()
-	if s.GetY()+s.high*float64(min(len(lines), 8)) > high-margin {
+	if s.GetY()+s.high*float64(max(min(len(lines), 8), len(labels))) > high-margin {
 		s.AddPage()
 	}
 	y := s.GetY()
 	s.SetFont("Helvetica", "B", s.size)
-	s.SetXY(margin, y)
-	s.CellFormat(labelCol, s.high, s.latin(label), "", 0, "L", false, 0, "")
+	for i, part := range labels {
+		s.SetXY(margin, y+s.high*float64(i))
+		s.CellFormat(labelCol, s.high, part, "", 0, "L", false, 0, "")
+	}
 	s.SetFont("Helvetica", "", s.size)
+	page := s.PageNo()
 	s.SetLeftMargin(margin + labelCol)
 	s.SetXY(margin+labelCol, y)
 	s.MultiCell(0, s.high, s.latin(text), "", "L", false)
 	s.SetLeftMargin(margin)
 	s.SetX(margin)
+	if least := y + s.high*float64(len(labels)); s.PageNo() == page && s.GetY() < least {
+		s.SetXY(margin, least)
+	}
 }

@@ -56,6 +56,7 @@ type Report struct {
 	Redacted  int // entries that were taken out of this copy of the record
 
 	leaves []tlog.Hash     // of the journal's tree
+	times  []time.Duration // of the journal's entries
 	end    time.Time       // on the clock, of the last entry
 	sent   map[string]bool // campaigns that sent something, by what they are called without their number
 }
@@ -149,7 +150,7 @@ func New(entries []journal.Entry, pack *procedure.Pack) (*Report, error) {
 // take sorts one entry in and writes its line of the timeline.
 func (r *Report) take(e journal.Entry) error {
 	text, err := "", error(nil)
-	r.leaves, r.end = append(r.leaves, e.Leaf()), later(r.end, e.Wall)
+	r.leaves, r.times, r.end = append(r.leaves, e.Leaf()), append(r.times, e.At), later(r.end, e.Wall)
 	switch e.Kind {
 	case journal.KindRedacted:
 		r.Redacted++
@@ -256,14 +257,14 @@ func (r *Report) takeNotify(b journal.Notify) string {
 	for i, n := range r.Notifies {
 		if n.Step == b.Step && n.Whom == b.Whom {
 			r.Notifies[i] = b
-			return fmt.Sprintf("%s told %s", b.Whom, b.Told)
+			return fmt.Sprintf("%s told %s", b.Whom, clockText(b.Told))
 		}
 	}
 	r.Notifies = append(r.Notifies, b)
 	if b.Due == "" {
 		return fmt.Sprintf("%s to be told", b.Whom)
 	}
-	return fmt.Sprintf("%s to be told by %s", b.Whom, b.Due)
+	return fmt.Sprintf("%s to be told by %s", b.Whom, clockText(b.Due))
 }
 
 func (r *Report) takeFigures() error {
