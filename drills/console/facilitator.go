@@ -16,6 +16,7 @@ var facilitatorWords = template.FuncMap{
 	"date":  func(t time.Time) string { return t.Format("2 January 2006") },
 	"day":   func(t time.Time) string { return t.Format(time.DateOnly) },
 	"state": sheetState,
+	"deref": func(b *bool) bool { return *b },
 	"upper": func(s string) string {
 		if s == "" {
 			return s
@@ -394,5 +395,33 @@ func (p *page) Paces(now float64) []pace {
 func (p *page) DecidedLast() []room.Decided {
 	list := slices.Clone(p.Decided)
 	slices.Reverse(list)
+	return list
+}
+
+// SeatName is the title of a seat.
+func (p *page) SeatName(id room.SeatID) string {
+	for _, s := range p.Seats {
+		if s.ID == id {
+			if s.Holder != nil {
+				return s.Title + ", " + s.Holder.Name
+			}
+			return s.Title
+		}
+	}
+	return string(id)
+}
+
+// PrivateNotes are the facilitator's notes and those of the observers, the newest
+// first.
+func (p *page) PrivateNotes() []room.Note {
+	list := slices.Clone(p.Notes)
+	if p.Sheet != nil {
+		for _, n := range p.Sheet.Private {
+			if !slices.ContainsFunc(list, func(have room.Note) bool { return have.Book == n.Book }) {
+				list = append(list, n)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b room.Note) int { return int(b.Book - a.Book) })
 	return list
 }
