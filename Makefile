@@ -35,7 +35,7 @@ build: ## leave bin/smki, bin/drill and bin/ceremony
 
 release: ## what is packaged: bin/ without a trace of when and where it was built, Debian packages and SBOM in dist/
 	@mkdir -p bin dist
-	@$(GO) build -trimpath -buildvcs=false -ldflags=-buildid= -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
+	@$(GO) build -trimpath -buildvcs=false -buildmode=pie -ldflags='-s -w -buildid=' -o bin/ ./cmd/smki ./cmd/drill ./cmd/ceremony
 	@packaging/build-deb
 	@$(MAKE) --no-print-directory sbom
 	@cd dist && sha256sum *.deb *.cdx.json >SHA256SUMS && cat SHA256SUMS
