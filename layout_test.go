@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -296,6 +297,31 @@ func TestDocumentLinks(t *testing.T) {
 			}
 			target, _, _ = strings.Cut(target, "#")
 			assert.FileExists(t, filepath.Join(filepath.Dir(document), target), "%s points to %s", document, target)
+		}
+	}
+}
+
+// TestEvidence holds the assurance case to the tests: each command that a document
+// gives as evidence names tests that exist in the room it names. Whether they pass
+// is for make test.
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/security.md")
+	require.NoError(t, err)
+	commands := regexp.MustCompile("`go test (\\./?\\S*) -run '?([A-Za-z|]+)'?`").FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(commands), 20)
+	require.Len(t, commands, strings.Count(string(text), "`go test "), "a command that is not written as the others")
+	for _, c := range commands {
+		files, err := filepath.Glob(filepath.Join(c[1], "*_test.go"))
+		require.NoError(t, err)
+		var room strings.Builder
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			room.Write(source)
+		}
+		for name := range strings.SplitSeq(c[2], "|") {
+			assert.Contains(t, room.String(), "func "+name+"(t *testing.T)", "docs/security.md says that %s shows something", name)
 		}
 	}
 }
