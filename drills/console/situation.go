@@ -196,13 +196,10 @@ func (p *page) Figures() []figure {
 	}
 	figures := []figure{
 		{thousands(s.OffSupply), "homes off supply", concern(s.OffSupply)},
-		{thousands(s.TopUps), "prepayment top-ups that did not arrive", concern(s.TopUps)},
+		{thousands(s.TopUps), "top-ups did not arrive", concern(s.TopUps)},
 	}
 	if s.SiteVisits > 0 {
 		figures = append(figures, figure{"up to " + thousands(s.SiteVisits), "homes to be visited", "warn"})
-	}
-	if s.Refused > 0 {
-		figures = append(figures, figure{thousands(s.Refused), "commands that meters refused", "warn"})
 	}
 	return figures
 }
@@ -304,10 +301,8 @@ func (p *page) CurveSays() []string {
 	return says
 }
 
-// ForecastSample says whether a forecast shown rests on sample figures.
-func (p *page) ForecastSample() bool {
-	return slices.ContainsFunc(p.Situation.Forecast, func(f room.ForecastCurve) bool { return f.Sample })
-}
+// Dash is which kind of line the script draws a forecast with.
+func (p *page) Dash(forecast int) int { return forecast % 3 }
 
 // Draw draws the shape of the state, for legends: the same as the wall's.
 func (s state) Draw() template.HTML {

@@ -203,7 +203,7 @@
         width, height, series,
         legend: { show: false },
         cursor: { show: false },
-        padding: [rem * 0.6, rem, 0, 0],
+        padding: [rem * 0.6, rem * 1.6, 0, 0],
         scales: { x: { time: false, range: [0, Math.max(1, c.until)] }, y: { range: [0, Math.max(1, c.high)] } },
         axes: [
           { stroke: quiet, font, size: rem * 2, gap: rem * 0.3, grid: { show: false }, ticks: { stroke: faint, size: 4 }, space: rem * 5, incrs: [0.25, 0.5, 1, 2, 3, 4, 6, 12, 24, 48, 168], values: (u, at) => at.map(hour) },
