@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"smki.example/drills/journal"
@@ -24,6 +25,9 @@ func (r *run) ask(ctx context.Context, step string, d *scenario.Decision) error 
 	q := Question{Decision: d, Body: *body, Scenario: r.Scenario, Asked: r.now, Deadline: r.now + d.Within, Asking: a.times, Shown: []journal.Shown{}}
 	q.Options, q.Last = a.offered(d)
 	var err error
+	if !slices.Contains([]string{"", declaresAndVotes, declaresOnly, declaresAndLeaves}, body.Conflict) {
+		return fmt.Errorf("asking %s for %q: there is no rule on interests %q", bodyName(*body), d.Name, body.Conflict)
+	}
 	if q.Voting, err = votingOf(d, body); err != nil {
 		return err
 	}
@@ -120,6 +124,8 @@ func refuse(q Question, a Answer) string {
 		return ""
 	case ByMembers:
 		return refuseVotes(q, a)
+	case ByOne:
+		return refuseOne(q, a)
 	}
 	return fmt.Sprintf("%q is nobody who may answer", a.Answered)
 }
@@ -130,12 +136,15 @@ func (r *run) decided(ctx context.Context, step string, q Question, answer Answe
 	d, a := q.Decision, r.asked[q.Decision.Name]
 	body := journal.Decision{
 		Step: step, Decision: d.Name, Body: d.Of, Asks: d.Asks, Question: q.Seq, Asking: q.Asking, Options: q.Options,
-		Chosen: answer.Option, Answered: string(answer.Answered), By: answer.By, Reason: answer.Reason, Votes: some(answer.Votes),
+		Chosen: answer.Option, Answered: string(answer.Answered), By: answer.By, Reason: answer.Reason, Votes: []journal.Vote{},
 		Quorum: quorumWords(q), Factors: factorsOf(d), Assessed: some(answer.Assessed), Refusals: refusals,
 		Asked: scenario.FormatTime(q.Asked),
 	}
 	if answer.Silent {
 		body.Chosen, body.Answered = d.Silence, string(BySilence)
+	}
+	if m, why := meets(q, answer); why == "" {
+		m.write(q, answer, &body)
 	}
 	body.Note = note(q, answer, Answered(body.Answered), len(refusals))
 	option, _ := d.Option(body.Chosen)
@@ -200,6 +209,8 @@ func note(q Question, a Answer, by Answered, refusals int) string {
 	switch {
 	case by == ByScript:
 		return "SCRIPTED ANSWER: no member voted"
+	case by == ByOne:
+		return "ONE PERSON REHEARSED: no committee voted"
 	case by == ByCommandLine:
 		return "CHOSEN ON THE COMMAND LINE: no member voted"
 	case by == BySilence && refusals > 0:

@@ -45,6 +45,7 @@ func (r *run) happen(ctx context.Context, l *line) error {
 		}
 	}
 	l.state = StateDone
+	r.showSheet()
 	return r.event(ctx, l.item.Step, l.item.Event)
 }
 

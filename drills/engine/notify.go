@@ -39,11 +39,13 @@ func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error
 	if n.Within > 0 {
 		d.body.Due = scenario.FormatTime(r.now + n.Within)
 	}
+	after, told, by, known := r.Recording.told(step, len(r.duties[step]))
+	r.duties[step] = append(r.duties[step], d)
+	d.told = told
+	r.showSheet() // before anybody hears of it and does it
 	if err := r.tell(ctx, journal.KindNotify, d.body); err != nil {
 		return err
 	}
-	after, told, by, known := r.Recording.told(step, len(r.duties[step]))
-	r.duties[step] = append(r.duties[step], d)
 	r.order += 2
 	d.order = r.order - 1
 	if n.Within > 0 {

@@ -26,8 +26,13 @@ func (r *run) hold(ctx context.Context) error {
 		}
 	}
 	r.goLive()
+	r.showSheet()
 	resumed, why := r.Control.paused()
-	if resumed == nil || !r.live {
+	switch {
+	case !r.live:
+		return nil
+	case resumed == nil:
+		r.paused = false
 		return nil
 	}
 	r.clockStands()
@@ -73,8 +78,8 @@ func (r *run) goLive() {
 	}
 }
 
-// slice is how long a paced run waits before it looks what has changed.
-const slice = time.Second
+// longest is the longest wait; what comes meanwhile ends it.
+const longest = time.Hour
 
 // pace waits until the clock stands at next, or returns false when something came
 // that must be looked at before.
@@ -82,7 +87,7 @@ func (r *run) pace(ctx context.Context, next time.Duration) (there bool, err err
 	r.at = min(max(r.at, r.now), next)
 	if !r.live && r.Recording.past(next) {
 		// The run has left the recorded one. What comes now is for people.
-		r.LiveFrom = 0
+		r.LiveFrom = r.Journal.Head().N
 		return false, nil
 	}
 	for r.live && r.at < next {
@@ -99,8 +104,8 @@ func (r *run) pace(ctx context.Context, next time.Duration) (there bool, err err
 				return false, nil
 			}
 		}
-		d, last := slice, false
-		if left := float64(next-r.at) / speed; left <= float64(slice) {
+		d, last := longest, false
+		if left := float64(next-r.at) / speed; left <= float64(longest) {
 			d, last = time.Duration(left), true
 		}
 		r.Control.runs(r.at, speed, next)

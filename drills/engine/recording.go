@@ -18,6 +18,7 @@ import (
 // one run. A nil Recording has nothing in it.
 type Recording struct {
 	start  journal.Start
+	asked  []recordedQuestion
 	said   []recorded
 	pauses map[int64]recordedPause // by the number of their entry
 	steers []recordedSteer
@@ -35,6 +36,12 @@ type recorded struct {
 	journal.Decision
 }
 
+type recordedQuestion struct {
+	seq int64
+	at  time.Duration
+	journal.Question
+}
+
 type recordedPause struct {
 	at time.Duration
 	journal.Pause
@@ -48,7 +55,8 @@ type recordedSteer struct {
 
 // recordedDuty is somebody who had to be told. took is negative if nobody was.
 type recordedDuty struct {
-	seq       int64
+	seq       int64 // of the entry that says that it is due
+	toldSeq   int64
 	due, took time.Duration
 	by        string
 }
@@ -69,6 +77,11 @@ func ReadRecording(entries []journal.Entry) (*Recording, error) {
 		switch e.Kind {
 		case journal.KindStart:
 			err = json.Unmarshal(e.Body, &r.start)
+		case journal.KindQuestion:
+			q := recordedQuestion{seq: e.Seq, at: e.At}
+			if err = json.Unmarshal(e.Body, &q.Question); err == nil {
+				r.asked = append(r.asked, q)
+			}
 		case journal.KindDecision:
 			d := recorded{seq: e.Seq}
 			if err = json.Unmarshal(e.Body, &d.Decision); err == nil {
@@ -113,7 +126,7 @@ func (r *Recording) notified(e journal.Entry, n journal.Notify) {
 		return
 	}
 	if i := slices.IndexFunc(list, func(d recordedDuty) bool { return d.took < 0 }); i >= 0 {
-		list[i].took, list[i].by = e.At-list[i].due, n.By
+		list[i].took, list[i].by, list[i].toldSeq = e.At-list[i].due, n.By, e.Seq
 	}
 }
 
@@ -158,6 +171,45 @@ func (r *Recording) Branch(s *scenario.Scenario, decision string, asking int, op
 		r.forgetAfter(d.seq)
 	}
 	return nil
+}
+
+// Until forgets everything after a question was put, so that it is put anew to
+// people, and returns how many entries the recording brings back: for
+// Config.LiveFrom. What was recorded while they talked is forgotten too. asking is
+// which one of several askings, 1 being the first; 0 the last that was recorded. An
+// error names what there is.
+func (r *Recording) Until(decision string, asking int) (liveFrom int64, err error) {
+	found := -1
+	var names []string
+	for i, q := range r.asked {
+		if !slices.Contains(names, q.Decision) {
+			names = append(names, q.Decision)
+		}
+		if q.Decision == decision && (asking == 0 || q.Asking == asking) {
+			found = i
+		}
+	}
+	if found < 0 {
+		if slices.Contains(names, decision) {
+			return 0, fmt.Errorf("%q was not asked %d times in the recorded run", decision, asking)
+		}
+		return 0, fmt.Errorf("%q was not asked in the recorded run: %s", decision, hint(decision, names))
+	}
+	q := r.asked[found]
+	r.asked = r.asked[:found+1]
+	r.said = slices.DeleteFunc(r.said, func(d recorded) bool { return d.seq > q.seq })
+	r.forgetAfter(q.seq)
+	for step, list := range r.duties {
+		list = slices.DeleteFunc(list, func(d recordedDuty) bool { return d.seq > q.seq })
+		for i := range list {
+			if list[i].took >= 0 && list[i].toldSeq > q.seq {
+				list[i].took, list[i].by = -1, ""
+			}
+		}
+		r.duties[step] = list
+	}
+	r.last, r.ended, r.branch = q.at, false, nil
+	return q.seq, nil
 }
 
 // forgetAfter drops what the facilitator did after an entry.
@@ -219,10 +271,14 @@ func (r recordedDecider) Decide(ctx context.Context, q Question) (Answer, error)
 		}
 		return a, nil
 	}
+	present := d.Present
+	if present == nil && d.Absent != nil {
+		present = []string{} // nobody was there
+	}
 	return Answer{
 		Option: d.Chosen, Silent: d.Answered == string(BySilence), After: d.took, Answered: Answered(d.Answered), By: d.By, Reason: d.Reason,
 		Votes: d.Votes, Assessed: d.Assessed, Refused: d.Refusals,
-		Present: d.Present, Abstained: d.Abstained, Conflicts: d.Conflicts, Alternates: d.Alternates, Ballot: d.Ballot,
+		Present: present, Abstained: d.Abstained, Conflicts: d.Conflicts, Alternates: d.Alternates, Ballot: d.Ballot,
 	}, nil
 }
 

@@ -168,6 +168,14 @@ func (c *Control) carriedOut(r *run, o order) {
 	c.sheet, c.duties = lines, duties
 }
 
+// showSheet lets people see what has become of the timeline.
+func (r *run) showSheet() {
+	lines, duties := r.sheet()
+	r.Control.mu.Lock()
+	defer r.Control.mu.Unlock()
+	r.Control.sheet, r.Control.duties = lines, duties
+}
+
 // pace returns the speed, and whether the run goes to what is due next at once.
 func (c *Control) pace(speed *float64) (now float64, jump bool) {
 	c.mu.Lock()

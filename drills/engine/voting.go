@@ -36,6 +36,9 @@ func votingOf(d *scenario.Decision, b *scenario.Body) (*journal.Voting, error) {
 	if majorities[v.Majority] == nil {
 		return nil, fmt.Errorf("counting the votes of %s: there is no rule %q", b.ID, v.Majority)
 	}
+	if b.Conflict != declaresAndVotes {
+		v.Conflict = b.Conflict
+	}
 	for _, m := range b.Members {
 		if m.Vote {
 			v.Voters = append(v.Voters, m.ID)
@@ -59,6 +62,9 @@ func votingWords(v *journal.Voting, b *scenario.Body) string {
 		tie = fmt.Sprintf("at a tie the vote of %s counts once more", v.Casting)
 	}
 	s := fmt.Sprintf("%s; %s must be for one answer; %s", who, v.Majority, tie)
+	if v.Conflict != "" {
+		s += "; a member with an interest " + v.Conflict
+	}
 	if !b.Verified {
 		s += " (sample)"
 	}
@@ -67,9 +73,10 @@ func votingWords(v *journal.Voting, b *scenario.Body) string {
 
 // A Tally is what votes came to.
 type Tally struct {
-	Option string // that was decided; empty if none was
-	Split  string // such as 3 for required, 2 for not required (chair: required, …)
-	Why    string // nothing was decided, in words for those who voted
+	Option  string // that was decided; empty if none was
+	Split   string // such as 3 for required, 2 for not required (chair: required, …)
+	Why     string // nothing was decided, in words for those who voted
+	Casting string // member whose casting vote decided; empty: it was not needed
 }
 
 // Count counts votes by the rule of the question, which must have one. The votes
@@ -109,7 +116,7 @@ func (q Question) Count(cast []journal.Vote) Tally {
 	case wins(n, len(cast), seats):
 		t.Option = first
 	case tied && casting != "" && counts[casting] == n && wins(n+1, len(cast)+1, seats):
-		t.Option = casting
+		t.Option, t.Casting = casting, q.Voting.Casting
 		t.Split += fmt.Sprintf(", decided by the casting vote of %s", q.Voting.Casting)
 	default:
 		t.Why = fmt.Sprintf("%s: no answer has %s, so nothing is decided", t.Split, q.Voting.Majority)
@@ -126,6 +133,31 @@ func votes(n int) string {
 
 // refuseVotes says why votes decide nothing, or not what the answer says.
 func refuseVotes(q Question, a Answer) string {
+	if why := refuseVoters(q, a); why != "" {
+		return why
+	}
+	m, why := meets(q, a)
+	if why != "" || q.Voting == nil {
+		return why
+	}
+	t := q.Count(a.Votes)
+	switch {
+	case t.Why != "":
+		for _, c := range m.conflicts {
+			if !c.MayVote && q.hasVote(c.Member) {
+				t.Why += fmt.Sprintf("; %q has an interest and no vote", c.Member)
+			}
+		}
+		return t.Why
+	case a.Option != t.Option:
+		return fmt.Sprintf("the answer says %q and the votes say %q: %s", a.Option, t.Option, t.Split)
+	}
+	return ""
+}
+
+// refuseVoters says why votes are none: each is of another member who has one, and
+// for an option.
+func refuseVoters(q Question, a Answer) string {
 	var voted []string
 	for _, v := range a.Votes {
 		if slices.Contains(voted, v.Member) {
@@ -135,19 +167,25 @@ func refuseVotes(q Question, a Answer) string {
 		if _, ok := q.Option(v.Option); !ok {
 			return fmt.Sprintf("%q votes for %q, which is no option", v.Member, v.Option)
 		}
-		if len(q.Body.Members) > 0 && !slices.ContainsFunc(q.Body.Members, func(m scenario.Member) bool { return m.ID == v.Member && m.Vote }) {
+		if !q.hasVote(v.Member) {
 			return fmt.Sprintf("%q has no vote in %s", v.Member, q.Body.ID)
 		}
 	}
-	if q.Voting == nil {
-		return ""
-	}
-	t := q.Count(a.Votes)
-	switch {
-	case t.Why != "":
-		return t.Why
-	case a.Option != t.Option:
-		return fmt.Sprintf("the answer says %q and the votes say %q: %s", a.Option, t.Option, t.Split)
-	}
 	return ""
+}
+
+// refuseOne says why the answer of one person who rehearses alone cannot be taken.
+// A committee of one has no votes to count: the person's own may stand there.
+func refuseOne(q Question, a Answer) string {
+	if why := refuseVoters(q, a); why != "" {
+		return why
+	}
+	switch {
+	case len(a.Votes) > 1:
+		return fmt.Sprintf("one person rehearses, and there are %d votes", len(a.Votes))
+	case len(a.Votes) == 1 && a.Votes[0].Option != a.Option:
+		return fmt.Sprintf("the answer says %q and the vote says %q", a.Option, a.Votes[0].Option)
+	}
+	_, why := meets(q, a)
+	return why
 }

@@ -104,7 +104,7 @@ type Authorisation struct {
 	Decision     string
 	Body         string
 	Chosen       string
-	Answered     string // members, script or command line; never silence
+	Answered     string // members, one person, script or command line; never silence
 	DecisionSeq  int64
 	DecisionHash string // hex SHA-256, the hash member of that entry
 	Record       []byte

@@ -175,9 +175,13 @@ type fixture struct {
 
 func newFixture(t testing.TB, text string) *fixture {
 	t.Helper()
-	s, err := scenario.Parse("drill.yaml", []byte(text), vocabulary())
+	return newFixtureIn(t, t.TempDir(), text, vocabulary())
+}
+
+func newFixtureIn(t testing.TB, dir, text string, v scenario.Vocabulary) *fixture {
+	t.Helper()
+	s, err := scenario.Parse("drill.yaml", []byte(text), v)
 	require.NoError(t, err)
-	dir := t.TempDir()
 	key, err := journal.LoadKey(filepath.Join(dir, "record.key"))
 	require.NoError(t, err)
 	path := filepath.Join(dir, journal.FileName)
