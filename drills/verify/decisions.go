@@ -26,6 +26,7 @@ type voting struct {
 	Voters   []string `json:"voters"`
 	Majority string   `json:"majority"`
 	Casting  string   `json:"casting"`
+	Conflict string   `json:"conflict"` // what a member with an interest does, where that takes the vote away
 }
 
 type option struct {
@@ -44,14 +45,13 @@ type decision struct {
 		Chosen   string   `json:"chosen"`
 		Opens    string   `json:"opens"`
 		Answered string   `json:"answered"`
+		Note     string   `json:"note"`
 		Options  []option `json:"options"`
-		Votes    []struct {
-			Member string `json:"member"`
-			Option string `json:"option"`
-		} `json:"votes"`
+		Votes    []vote   `json:"votes"`
 		Assessed []struct {
 			Factor string `json:"factor"`
 		} `json:"assessed"`
+		meeting
 	}
 }
 
@@ -81,7 +81,8 @@ func (a *audit) allDecisions() (map[int64]decision, error) {
 // was one of the options asked, that silence opened no key, and, where the answer
 // opens one, that every factor which shall be weighed was. Where members are said
 // to have decided, their votes are counted again by the rule that the question
-// states: a tie, or the most votes without the majority, is no decision.
+// states: a tie, or the most votes without the majority, is no decision, an
+// abstention is no vote, and who has no vote for an interest must have cast none.
 func (a *audit) decisions() (string, error) {
 	if len(a.entries) == 0 {
 		return "", errGround
@@ -112,10 +113,12 @@ func (d decision) check() error {
 		return fmt.Errorf("the decision %q chose %q, which was no option", d.body.Decision, d.body.Chosen)
 	case opens != d.body.Opens:
 		return fmt.Errorf("the decision %q says it opens %q, its option opens %q", d.body.Decision, d.body.Opens, opens)
+	case !slices.Contains([]string{"members", "one person", "script", "command line", "silence"}, d.body.Answered):
+		return fmt.Errorf("the decision %q was answered by %q, which is nobody known here", d.body.Decision, d.body.Answered)
 	case opens == "":
 		return d.voted()
-	case !slices.Contains([]string{"members", "script", "command line"}, d.body.Answered):
-		return fmt.Errorf("%s opened %q", d.body.Answered, opens)
+	case d.body.Answered == "silence":
+		return fmt.Errorf("silence opened %q", opens)
 	}
 	assessed := map[string]bool{}
 	for _, f := range d.body.Assessed {
@@ -133,7 +136,17 @@ func (d decision) check() error {
 // votes and by nothing else; one without may be answered by a body that has no
 // count of votes, but opens no key.
 func (d decision) voted() error {
-	if d.body.Answered != "members" {
+	if err := d.met(); err != nil {
+		return err
+	}
+	switch d.body.Answered {
+	case "members":
+	case "one person":
+		return d.alone()
+	default:
+		if len(d.body.Votes) > 0 {
+			return fmt.Errorf("%s answered, and %d votes are told", d.body.Answered, len(d.body.Votes))
+		}
 		return nil
 	}
 	rule := d.asked.Voting

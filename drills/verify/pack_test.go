@@ -57,6 +57,8 @@ type pack struct {
 	casting  string
 	noRule   bool   // the question states no rule
 	guest    string // votes in place of the chair
+
+	bend func(*journal.Question, *journal.Decision) // changes what was asked and decided before it is written
 }
 
 var (
@@ -99,6 +101,9 @@ func (p pack) write(t *testing.T) written {
 
 	options := []journal.Option{{Name: "required", Opens: "recovery"}, {Name: "not required"}, {Name: "wait"}}
 	factors := []journal.Factor{{ID: "evidence", Force: "shall"}, {ID: "others", Force: "may"}}
+	decision := journal.Decision{Decision: "recovery key", Body: "pma", Options: options, Chosen: "required", Opens: "recovery",
+		Answered: "members", Factors: factors, Assessed: []journal.Assessment{{Factor: "evidence", Finding: "confirmed"}}}
+	decision.Votes = []journal.Vote{{Member: "chair", Option: "required"}, {Member: "network", Option: "required"}, {Member: "small", Option: "not required"}}
 	question := int64(1)
 	if !p.noQuestion {
 		asked := journal.Question{Decision: "recovery key", Body: "pma", Options: options, Factors: factors, Quorum: "3 votes (sample)"}
@@ -108,12 +113,14 @@ func (p pack) write(t *testing.T) written {
 		if p.otherAsked {
 			asked.Options = append(asked.Options[:2:2], journal.Option{Name: "adjourn"})
 		}
+		if p.bend != nil {
+			p.bend(&asked, &decision)
+		}
 		question, _ = add(journal.KindQuestion, asked)
 	}
-	decision := journal.Decision{Decision: "recovery key", Body: "pma", Question: question, Options: options, Chosen: "required", Opens: "recovery",
-		Answered: "members", Factors: factors, Assessed: []journal.Assessment{{Factor: "evidence", Finding: "confirmed"}}}
+	decision.Question = question
 	if p.silence {
-		decision.Answered = "silence"
+		decision.Answered, decision.Votes = "silence", nil
 	}
 	if p.unassessed {
 		decision.Assessed = nil
@@ -121,7 +128,6 @@ func (p pack) write(t *testing.T) written {
 	if p.otherOption {
 		decision.Chosen = "required at once"
 	}
-	decision.Votes = []journal.Vote{{Member: "chair", Option: "required"}, {Member: "network", Option: "required"}, {Member: "small", Option: "not required"}}
 	if p.votes != nil {
 		decision.Votes = []journal.Vote{}
 		for i, option := range p.votes {
@@ -192,7 +198,7 @@ func (p pack) write(t *testing.T) written {
 		require.NoError(t, err)
 	}
 	if !p.noOutcome {
-		add(journal.KindOutcome, journal.Outcome{Outcome: "finished", Finding: "held"})
+		add(journal.KindOutcome, journal.Outcome{Outcome: "finished", Finding: "held", Held: 1})
 	}
 	summary, err := json.Marshal(map[string]string{"run": "run-1", "scenario": "S02", "outcome": "finished", "finding": "held", "record_key": key.Fingerprint()})
 	require.NoError(t, err)
