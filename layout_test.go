@@ -65,11 +65,12 @@ var rooms = map[string][]string{
 	"drills/report":    {"drills/journal", "drills/words", "drills/scenario", "drills/procedure", "drills/roombook"},
 	// What people did in the exercise room, one run of a drill from tokens to seal, the exercise itself, and its screens.
 	"drills/roombook": {"drills/journal"},
+	"drills/redact":   {"drills/journal", "drills/roombook"}, // apart from drills/verify, which holds a copy to the rules from outside
 	"drills/play": {
 		"drills/engine", "drills/forecast", "drills/journal", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario", "drills/verbs",
 	},
 	"drills/room": {
-		"drills/engine", "drills/forecast", "drills/journal", "drills/library", "drills/play", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario",
+		"drills/engine", "drills/forecast", "drills/journal", "drills/library", "drills/msel", "drills/play", "drills/procedure", "drills/report", "drills/roombook", "drills/scenario",
 		"drills/verbs", "drills/words",
 	},
 	"drills/console": {"drills/journal", "drills/msel", "drills/procedure", "drills/report", "drills/room", "drills/scenario", "drills/words"},
@@ -94,8 +95,8 @@ var rooms = map[string][]string{
 		"hsm", "hsm/ceremony", "policy", "softhsm",
 	},
 	"cmd/drill": {
-		"cmd/clikit", "policy", "drills/console", "drills/engine", "drills/forecast", "drills/gbcs", "drills/journal", "drills/library", "drills/play", "drills/procedure",
-		"drills/report", "drills/room", "drills/roombook", "drills/scenario", "drills/verbs", "drills/verify", "drills/words",
+		"cmd/clikit", "policy", "drills/console", "drills/engine", "drills/forecast", "drills/gbcs", "drills/journal", "drills/library", "drills/msel", "drills/play", "drills/procedure",
+		"drills/redact", "drills/report", "drills/room", "drills/roombook", "drills/scenario", "drills/verbs", "drills/verify", "drills/words",
 	},
 }
 
