@@ -128,11 +128,10 @@ func (p *page) RisksSeen() []riskLine {
 		if c.Good || c.Count == 0 {
 			continue
 		}
-		what := c.Says
-		if what == "" {
-			what = c.Name
+		what := upperFirst(c.Name)
+		if c.Says != "" {
+			what += ": " + c.Says
 		}
-		what = upperFirst(what)
 		if slices.ContainsFunc(p.After.Risks, func(r report.Risk) bool { return r.What == what }) {
 			continue
 		}

@@ -225,6 +225,17 @@ func (p *page) HereNow() int {
 	return n
 }
 
+// Joined is how many people there are, screens aside.
+func (p *page) Joined() int {
+	n := 0
+	for _, who := range p.People {
+		if who.Role != room.Screen {
+			n++
+		}
+	}
+	return n
+}
+
 // Ahead are the lines of the run sheet that are to come, Past those that were.
 func (p *page) Ahead() []room.SheetLine { return p.lines(false) }
 
