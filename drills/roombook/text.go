@@ -148,3 +148,6 @@ func Texts(body Body) []Text {
 	})
 	return out
 }
+
+// Hash is what the book has of a text, in hex; empty for one that is in no book yet.
+func (t Text) Hash() string { return t.hash }

@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -78,24 +77,32 @@ func (a *audit) journal() (string, error) {
 	prev := strings.Repeat("0", 64)
 	var before entry
 	for i, line := range lines {
-		e, err := readEntry(line)
-		if err != nil {
-			return "", fmt.Errorf("line %d: %v", i+1, err)
+		// In a copy, the leaf of an entry stands for one that was taken out: the head
+		// binds it, and the entry after it cannot be held against its line.
+		e, leaf, gone := takenOut(line)
+		if !gone {
+			var err error
+			if e, err = readEntry(line); err != nil {
+				return "", fmt.Errorf("line %d: %v", i+1, err)
+			}
+			leaf = tlog.RecordHash(line)
 		}
 		switch {
 		case e.Seq != int64(i+1):
 			return "", fmt.Errorf("line %d has the number %d: an entry is missing or was put in", i+1, e.Seq)
-		case e.Prev != prev:
+		case gone:
+		case prev != "" && e.Prev != prev:
 			return "", fmt.Errorf("entry %d is not bound to the entry before it: that one was changed", e.Seq)
 		case i > 0 && e.at < before.at:
 			return "", fmt.Errorf("entry %d is told for %s, after one for %s: scenario time runs backwards", e.Seq, e.At, before.At)
 		case i > 0 && e.Wall.Before(before.Wall):
 			return "", fmt.Errorf("entry %d was written at %s, before the entry that it follows", e.Seq, e.Wall.Format(time.RFC3339))
 		}
-		before = e
-		sum := sha256.Sum256(line)
-		prev = hex.EncodeToString(sum[:])
-		hashes, err := tlog.StoredHashes(int64(i), line, reader)
+		prev = ""
+		if !gone {
+			before, prev = e, hexSum(line)
+		}
+		hashes, err := tlog.StoredHashesForRecordHash(int64(i), leaf, reader)
 		if err != nil {
 			return "", fmt.Errorf("entry %d: %v", e.Seq, err)
 		}
@@ -118,23 +125,10 @@ func (a *audit) journal() (string, error) {
 // hash or the members do not account for.
 func readEntry(line []byte) (entry, error) {
 	var e entry
-	if err := plainJSON(line); err != nil {
+	if err := hashedLine(line, &e); err != nil {
 		return e, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&e); err != nil {
-		return e, fmt.Errorf("it is no entry: %v", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return e, errors.New("something follows the entry")
-	}
-	end := hashEnd.FindSubmatchIndex(line)
-	if end == nil {
-		return e, errors.New("it does not end in its hash")
-	}
-	without := append(append([]byte{}, line[:end[0]]...), '}')
-	if hexSum(without) != string(line[end[2]:end[3]]) || e.Hash != string(line[end[2]:end[3]]) {
+	if e.Hash != string(hashEnd.FindSubmatch(line)[1]) {
 		return e, fmt.Errorf("entry %d was changed: its hash does not fit", e.Seq)
 	}
 	var err error

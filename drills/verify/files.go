@@ -36,6 +36,7 @@ type audit struct {
 	files   map[string]string              // name -> SHA-256 in hex, of what lies in the folder
 	certs   map[string]*policy.Certificate // read once, by the first step that asks
 	entries []entry
+	taken   Redacted // out of this copy, as it is found
 	head    [32]byte // tree hash over all entries
 	heads   map[string]int64
 }
@@ -147,6 +148,12 @@ func (a *audit) seal() (string, error) {
 		switch got, there := a.files[f.Name]; {
 		case sealed[f.Name]:
 			return "", fmt.Errorf("the seal lists %q twice", f.Name)
+		case f.Name == redactedFile:
+			return "", fmt.Errorf("%q was sealed, and nothing that was sealed lacks anything", f.Name)
+		case f.Name == textsFile && there && got != f.SHA256 && a.copied():
+			// What is left of it is held against the book, line by line.
+		case !there && document(f.Name) && a.copied():
+			a.taken.Files = append(a.taken.Files, f.Name)
 		case !there:
 			return "", fmt.Errorf("%q was sealed and is missing", f.Name)
 		case got != f.SHA256:
@@ -155,11 +162,11 @@ func (a *audit) seal() (string, error) {
 		sealed[f.Name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.files)) {
-		if !sealed[name] && name != journalFile && name != checkpointFile && name != sumsFile {
+		if !sealed[name] && name != redactedFile && name != journalFile && name != checkpointFile && name != sumsFile {
 			return "", fmt.Errorf("%q came after the seal", name)
 		}
 	}
-	return fmt.Sprintf("%d files bound to the journal", len(sealed)), nil
+	return fmt.Sprintf("%d files bound to the journal", len(sealed)-len(a.taken.Files)), nil
 }
 
 // named returns the files whose names begin with prefix and end with suffix.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,6 +130,16 @@ func (a *audit) keyUses() (string, error) {
 		return "", err
 	}
 	said := fmt.Sprintf("%d uses under %d authorisations, each with its decision", len(digests), len(openings))
+	var unseen []string
+	for _, o := range openings {
+		if a.gone(o.Decision) {
+			unseen = append(unseen, fmt.Sprintf("entry %d", o.Decision))
+		}
+	}
+	if len(unseen) > 0 {
+		slices.Sort(unseen)
+		said += fmt.Sprintf("; what was decided in %s was taken out of this copy, and the whole record is needed to see it", strings.Join(slices.Compact(unseen), ", "))
+	}
 	if len(copies) > 0 {
 		said += fmt.Sprintf("; %d by an intruder's copy, which the drill's timeline gave away", len(copies))
 	}
@@ -240,12 +251,15 @@ func (a *audit) takeCustody(e entry, openings map[string]*opening, decided map[i
 		}
 	}
 	guarded, known := guardedKeys[nameOf(c.Key)]
+	// A decision that was taken out of this copy cannot be looked at. That it stood
+	// there, and has not been changed since, the head says.
+	gone := a.gone(c.Decision) && c.Decision < e.Seq
 	switch {
-	case !is || d.entry.Seq >= e.Seq:
+	case !gone && (!is || d.entry.Seq >= e.Seq):
 		return fmt.Errorf("the key %q was opened without a decision before it", c.Key)
-	case d.entry.Hash != c.DecisionHash:
+	case !gone && d.entry.Hash != c.DecisionHash:
 		return fmt.Errorf("the authorisation names another decision than entry %d", d.entry.Seq)
-	case !known || d.body.Opens == "" || guarded.opens != d.body.Opens:
+	case !known || !gone && (d.body.Opens == "" || guarded.opens != d.body.Opens):
 		return fmt.Errorf("the decision of entry %d opens %q and not %q", d.entry.Seq, d.body.Opens, c.Key)
 	case c.Use != guarded.use:
 		return fmt.Errorf("the key %q was opened for %q, and a decision opens it for %q alone", c.Key, c.Use, guarded.use)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"smki.example/drills/journal"
+	"smki.example/drills/roombook"
 	"smki.example/policy"
 	"smki.example/policy/policytest"
 )
@@ -59,6 +60,7 @@ type pack struct {
 	guest    string // votes in place of the chair
 
 	bend func(*journal.Question, *journal.Decision) // changes what was asked and decided before it is written
+	room []roombook.Body                            // the book of the exercise room, if it was played in one
 }
 
 var (
@@ -203,6 +205,15 @@ func (p pack) write(t *testing.T) written {
 	summary, err := json.Marshal(map[string]string{"run": "run-1", "scenario": "S02", "outcome": "finished", "finding": "held", "record_key": key.Fingerprint()})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "summary.json"), summary, 0o644))
+	if p.room != nil {
+		book, err := roombook.Open(dir)
+		require.NoError(t, err)
+		for _, body := range p.room {
+			_, err := book.Append(began, 0, body)
+			require.NoError(t, err)
+		}
+		require.NoError(t, book.Close())
+	}
 	if p.noSeal {
 		require.NoError(t, j.WriteCheckpoint(filepath.Join(dir, journal.CheckpointName)))
 		require.NoError(t, j.Close())

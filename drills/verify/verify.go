@@ -56,10 +56,20 @@ type Result struct {
 	Outcome   string  `json:"outcome"`
 	Finding   string  `json:"finding"`
 	Checks    []Check `json:"checks"`
+	// Redacted is what was taken out of this copy; nil for a whole record.
+	Redacted *Redacted `json:"redacted,omitempty"`
 }
 
-// Verdict is the result in one sentence.
+// Verdict is the result in one sentence, and what was taken out in another.
 func (r *Result) Verdict() string {
+	said := r.verdict()
+	if r.Intact && r.Redacted != nil {
+		said += "; " + r.Redacted.said()
+	}
+	return said
+}
+
+func (r *Result) verdict() string {
 	switch {
 	case !r.Intact:
 		for _, c := range r.Checks {
@@ -95,6 +105,8 @@ func Pack(dir string, o Options) (*Result, error) {
 		{"checkpoint", a.checkpoint},
 		{"seal", a.seal},
 		{"binding", a.binding},
+		{"room", a.room},
+		{"redaction", a.redacted},
 		{"summary", a.summary},
 		{"certificates", a.certificates},
 		{"crls", a.crls},
