@@ -155,8 +155,11 @@ type (
 		Entry, Book int64
 		Text        string
 	}
-	// Plan adds or replaces (Number > 0) an action of the improvement plan.
+	// Plan adds or replaces (Number > 0) an action of the improvement plan. With an
+	// Exercise it is about one of an earlier drill's plan (Exercise.Open): that it is
+	// done, or what becomes of it.
 	Plan struct {
+		Exercise          string
 		Number            int
 		What, Owner, From string
 		Due               time.Time

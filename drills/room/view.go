@@ -259,6 +259,7 @@ type Decided struct {
 	journal.Decision
 	Corrections []Correction
 	Words       string // head of the record at this decision
+	Digest      string // first words of the entry's hash: custodians compare them with those of their call
 }
 
 // A Correction was added to an entry afterwards.
@@ -373,12 +374,15 @@ type Rated struct {
 type Note struct {
 	Book    int64
 	By      string
+	by      PersonID
 	At      time.Duration
 	Entry   int64
 	Tag     Tag
 	Text    string
 	Private bool
 	Wall    time.Time
+	// Corrections were added by its writer. The note itself stays as it is.
+	Corrections []Correction
 }
 
 // Sheet is the run sheet.

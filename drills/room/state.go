@@ -1,0 +1,314 @@
+package room
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"smki.example/drills/journal"
+	"smki.example/drills/procedure"
+	"smki.example/drills/roombook"
+	"smki.example/drills/scenario"
+	"smki.example/drills/verbs"
+)
+
+// A state is what the book comes to: everything that people did. It is changed by
+// take alone, so that the same entries always lead to the same state.
+type state struct {
+	pack     *procedure.Pack
+	exercise string
+	phase    Phase
+	arranged roombook.Arranged
+	house    *house
+
+	people  map[PersonID]*person
+	order   []PersonID // in which they came
+	passes  map[string]PersonID
+	sitting map[SeatID]sitting
+
+	run     int
+	runs    []roombook.Run
+	ballots map[roombook.On]*ballot
+	shares  map[shareOf]string // what became of a share in this course of events
+
+	notes       []Note
+	ratings     map[rated]Rated
+	surveys     map[PersonID]roombook.Survey
+	corrections []corrected
+	actions     map[int]roombook.Action
+	arising     map[arising]roombook.Action
+	risks       map[int]roombook.Risk
+	remarks     map[string]string
+	last        int64 // entry
+	wall        time.Time
+}
+
+// person is somebody who came in.
+type person struct {
+	id   PersonID
+	name string
+	role Role
+}
+
+// sitting is who sits on a seat.
+type sitting struct {
+	person    PersonID
+	alternate bool
+}
+
+type shareOf struct {
+	seat SeatID
+	key  string
+}
+
+type rated struct {
+	person    PersonID
+	objective string
+}
+
+type arising struct {
+	exercise string
+	number   int
+}
+
+type corrected struct {
+	Correction
+	entry, book int64
+}
+
+// ballot is what people did about one asking of a question.
+type ballot struct {
+	called, blind, revealed bool
+	closed                  bool
+	closedBy                string // a person
+	closeWhy                string
+	refused                 string // why the last count decided nothing
+	casts                   map[SeatID]cast
+	interests               map[SeatID]string
+	factors                 map[string]FactorState
+}
+
+type cast struct {
+	option, reason string
+}
+
+func newState(p *procedure.Pack) *state {
+	return &state{
+		pack: p, phase: Setup, house: newHouse(p, nil), people: map[PersonID]*person{}, passes: map[string]PersonID{}, sitting: map[SeatID]sitting{},
+		ballots: map[roombook.On]*ballot{}, shares: map[shareOf]string{}, ratings: map[rated]Rated{}, surveys: map[PersonID]roombook.Survey{},
+		actions: map[int]roombook.Action{}, arising: map[arising]roombook.Action{}, risks: map[int]roombook.Risk{}, remarks: map[string]string{},
+	}
+}
+
+// take folds one entry of the book in.
+func (s *state) take(e roombook.Entry) error {
+	s.last, s.wall = e.Seq, e.Wall
+	switch b := e.Body.(type) {
+	case roombook.Opened:
+		s.exercise = b.Exercise
+	case roombook.Arranged:
+		return s.arrange(b)
+	case roombook.Joined:
+		id := PersonID(b.Person)
+		s.people[id] = &person{id, b.Name.String(), Role(b.Role)}
+		s.order = append(s.order, id)
+		s.passes[b.Pass] = id
+	case roombook.Seated:
+		if b.Left {
+			if s.sitting[SeatID(b.Seat)].person == PersonID(b.Person) {
+				delete(s.sitting, SeatID(b.Seat))
+			}
+		} else {
+			s.sitting[SeatID(b.Seat)] = sitting{PersonID(b.Person), b.Alternate}
+		}
+	case roombook.Phase:
+		s.phase = Phase(b.Phase)
+	case roombook.Run:
+		s.run = b.Number
+		s.runs = append(s.runs, b)
+		if b.Why != resumed {
+			s.shares = map[shareOf]string{}
+		}
+		if b.Why == branched {
+			// What is put anew is voted on anew; what was asked before it keeps its votes.
+			delete(s.ballots, roombook.On{Decision: b.At, Asking: b.Asking})
+		}
+	case roombook.Interest, roombook.Assessed, roombook.Ballot, roombook.Cast:
+		s.takeBallot(b)
+	case roombook.Share:
+		s.shares[shareOf{SeatID(b.Seat), b.Key}] = b.Did
+	default:
+		s.takeRecord(e)
+	}
+	return nil
+}
+
+// arrange parses what is to be played. The text is in the book, so that an exercise
+// is the same whatever is shipped by then.
+func (s *state) arrange(b roombook.Arranged) error {
+	parsed, err := scenario.Parse(b.Scenario, []byte(b.ScenarioText), verbs.Vocabulary(s.pack))
+	if err != nil {
+		return fmt.Errorf("reading the scenario that was arranged: %w", err)
+	}
+	s.arranged = b
+	s.house = newHouse(s.pack, parsed)
+	if len(b.Seats) > 0 {
+		for i := range s.house.seats {
+			x := &s.house.seats[i]
+			x.Offered = slices.Contains(b.Seats, string(x.ID))
+		}
+	}
+	for seat := range s.sitting {
+		if _, is := s.house.seat(seat); !is {
+			delete(s.sitting, seat)
+		}
+	}
+	return nil
+}
+
+func (s *state) scenario() *scenario.Scenario { return s.house.scenario }
+
+// ballot is that of an asking; a new one is as the facilitator arranged ballots to
+// begin.
+func (s *state) ballot(on roombook.On) *ballot {
+	b := s.ballots[on]
+	if b == nil {
+		b = &ballot{blind: s.arranged.Blind, casts: map[SeatID]cast{}, interests: map[SeatID]string{}, factors: map[string]FactorState{}}
+		s.ballots[on] = b
+	}
+	return b
+}
+
+func (s *state) takeBallot(body roombook.Body) {
+	switch b := body.(type) {
+	case roombook.Interest:
+		x := s.ballot(b.On)
+		if b.Withdrawn {
+			delete(x.interests, SeatID(b.Seat))
+			return
+		}
+		x.interests[SeatID(b.Seat)] = b.Interest.String()
+	case roombook.Assessed:
+		s.ballot(b.On).factors[b.Factor] = FactorState{ID: b.Factor, Finding: b.Finding.String(), Evidence: b.Evidence.String(), Assessor: s.title(SeatID(b.Seat))}
+	case roombook.Cast:
+		s.ballot(b.On).casts[SeatID(b.Seat)] = cast{b.Option, b.Reason.String()}
+	case roombook.Ballot:
+		x := s.ballot(b.On)
+		switch b.Did {
+		case ballotOpen, ballotBlind:
+			// A vote that is called anew keeps what was cast: members may change it.
+			x.called, x.blind, x.closed, x.revealed = true, b.Did == ballotBlind, false, false
+		case ballotRevealed:
+			x.revealed = true
+		case ballotClosed:
+			x.called, x.closed, x.closedBy, x.closeWhy = true, true, b.By, b.Why.String()
+		case ballotAgain:
+			x.closed, x.refused = false, b.Why.String()
+		}
+	}
+}
+
+// What a Ballot entry of the book says that was done.
+const (
+	ballotOpen     = "open"
+	ballotBlind    = "blind"
+	ballotRevealed = "revealed"
+	ballotClosed   = "closed"
+	ballotAgain    = "again"
+)
+
+// Why a run began, as the book has it.
+const (
+	begun    = "begun"
+	resumed  = "resumed"
+	branched = "branched"
+)
+
+// takeRecord folds in what people said for the record.
+func (s *state) takeRecord(e roombook.Entry) {
+	switch b := e.Body.(type) {
+	case roombook.Note:
+		s.notes = append(s.notes, Note{Book: e.Seq, By: s.name(PersonID(b.Person)), by: PersonID(b.Person), At: e.At, Entry: b.Entry, Tag: Tag(b.Tag), Text: b.Text.String(), Private: b.Private, Wall: e.Wall})
+	case roombook.Rating:
+		s.ratings[rated{PersonID(b.Person), b.Objective}] = Rated{By: s.name(PersonID(b.Person)), Rating: Rating(b.Rating), Evidence: b.Evidence.String()}
+	case roombook.Survey:
+		s.surveys[PersonID(b.Person)] = b
+	case roombook.Correction:
+		by := s.name(PersonID(b.Person))
+		if b.Seat != "" {
+			by += ", " + s.title(SeatID(b.Seat))
+		}
+		s.corrections = append(s.corrections, corrected{Correction{by, b.Text.String(), e.Wall}, b.Entry, b.Book})
+	case roombook.Action:
+		if b.Exercise != "" {
+			s.arising[arising{b.Exercise, b.Number}] = b
+		} else {
+			s.actions[b.Number] = b
+		}
+	case roombook.Risk:
+		s.risks[b.Number] = b
+	case roombook.Remark:
+		s.remarks[b.Part] = b.Text.String()
+	}
+}
+
+func (s *state) name(p PersonID) string {
+	if x := s.people[p]; x != nil {
+		return x.name
+	}
+	return string(p)
+}
+
+func (s *state) title(seat SeatID) string {
+	if x, is := s.house.seat(seat); is {
+		return x.Title
+	}
+	return string(seat)
+}
+
+// seatsOf are the seats of a person, in the order of the house.
+func (s *state) seatsOf(p PersonID) []SeatID {
+	var out []SeatID
+	for i := range s.house.seats {
+		if id := s.house.seats[i].ID; s.sitting[id].person == p && p != "" {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// held says whether somebody sits on a seat of a body that has a vote.
+func (s *state) held(body string) bool {
+	return slices.ContainsFunc(s.house.voters(body), func(x Seat) bool { return s.sitting[x.ID].person != "" })
+}
+
+// may says why a seat cannot vote on something, or nothing.
+func (s *state) barred(body string, b *ballot, seat SeatID) bool {
+	if _, declared := b.interests[seat]; !declared {
+		return false
+	}
+	rule, _ := s.house.body(body)
+	return rule.Conflict == declaresOnly || rule.Conflict == declaresAndLeaves
+}
+
+// What a member with an interest does, in the words of the procedure pack.
+const (
+	declaresOnly      = "declares it and does not vote"
+	declaresAndLeaves = "declares it and leaves the room"
+)
+
+// votes are those cast that count, in the order of the body, and those who
+// abstained.
+func (s *state) votes(body string, b *ballot) (votes []journal.Vote, abstained []journal.Abstention) {
+	for _, x := range s.house.voters(body) {
+		c, is := b.casts[x.ID]
+		switch {
+		case !is || s.barred(body, b, x.ID):
+		case c.option == "":
+			abstained = append(abstained, journal.Abstention{Member: x.Member, Reason: c.reason})
+		default:
+			votes = append(votes, journal.Vote{Member: x.Member, Option: c.option, Reason: c.reason, Conflict: b.interests[x.ID]})
+		}
+	}
+	return votes, abstained
+}
