@@ -137,6 +137,16 @@ func (p *page) LastDecided() *room.Decided {
 	return &p.Decided[len(p.Decided)-1]
 }
 
+// Means is what the answer of a decision says, without its name.
+func (p *page) Means(d *room.Decided) string {
+	for _, o := range d.Options {
+		if o.Name == d.Chosen {
+			return o.Says
+		}
+	}
+	return ""
+}
+
 // Moment is the newest item that everybody in the room should notice: a key that
 // opens or is used first, a decision, an outcome. Nil if there was none.
 func (p *page) Moment() *room.Item {

@@ -228,3 +228,59 @@ func TestScreenInABrowser(t *testing.T) {
 		}
 	}
 }
+
+// watching is what an observer sees of a view.
+func watching(v *room.View) *room.View {
+	c := *v
+	c.Exercise.Title = "Supplier signing key stolen, and the intruder is racing"
+	c.Exercise.About = []string{"A large supplier reports that its signing key was copied. Devices have begun to behave oddly."}
+	c.Notes = notes()
+	c.Rehearsed = objectives()
+	return &c
+}
+
+// An observer's screen is clean under axe in every size; a note, a rating and a
+// correction become acts, and a note can be about an earlier moment.
+func TestObserverInABrowser(t *testing.T) {
+	w := newWorld(t)
+	observer := w.joined(t, fakeCodes.Observer, "Lowri")
+	v := newViewer(t)
+	v.as(observer)
+	briefing := playing()
+	briefing.Phase, briefing.Situation, briefing.Feed, briefing.Decided = room.Briefing, nil, nil, nil
+	for _, s := range []struct {
+		name string
+		view *room.View
+	}{{"briefing", briefing}, {"voting", asking(room.Voting)}, {"opened", opened()}, {"hot wash", over(room.HotWash)}, {"closed", over(room.Closed)}} {
+		w.set(func(f *fake) { f.views = func(room.Person) *room.View { return watching(s.view) } })
+		for _, scheme := range []string{"light", "dark"} {
+			v.media("prefers-color-scheme", scheme)
+			for _, size := range sizes {
+				v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
+				v.settled()
+				name := fmt.Sprintf("observer %s %s %d", s.name, scheme, size[0])
+				v.keep(name)
+				v.check(name)
+			}
+		}
+	}
+
+	w.set(func(f *fake) { f.views = func(room.Person) *room.View { return watching(opened()) } })
+	v.do(chromedp.EmulateViewport(1366, 768), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("#jot")),
+		chromedp.Click(chromedp.CSS(`.note-here[data-entry="30"]`)),
+		chromedp.SendKeys(chromedp.CSS("#jot-text"), "Who owns the counter?"),
+		chromedp.Click(chromedp.CSS(`#jot button[value="question"]`)),
+		chromedp.WaitReady(chromedp.CSS("#said .good")))
+	require.Equal(t, room.Jot{Text: "Who owns the counter?", Tag: room.Question, Entry: 30}, w.acts()[0].Act)
+	require.Empty(t, js[string](v, `document.getElementById("jot-text").value`))
+	require.Empty(t, js[string](v, `document.getElementById("jot-entry").value`), "the next note is about the newest moment again")
+	v.do(chromedp.Click(chromedp.CSS(`label[for="rate-confirmation-M"]`)),
+		chromedp.SendKeys(chromedp.CSS("#evidence-confirmation"), "nobody had the number on file"),
+		chromedp.Click(chromedp.CSS("#objective-confirmation button")),
+		chromedp.Poll[chromedp.Void](`document.querySelector("#said .good")?.textContent.includes("rating")`))
+	require.Equal(t, room.Rate{Objective: "confirmation", Rating: room.MajorChallenges, Evidence: "nobody had the number on file"}, w.acts()[1].Act)
+	v.do(chromedp.Click(chromedp.CSS("#correct-36 summary")), chromedp.SendKeys(chromedp.CSS("#correct-text-36"), "It was ten minutes."),
+		chromedp.Click(chromedp.CSS("#correct-36 button")), chromedp.Poll[chromedp.Void](`document.querySelector("#said .good")?.textContent.includes("correction")`))
+	require.Equal(t, room.Correct{Book: 36, Text: "It was ten minutes."}, w.acts()[2].Act)
+	v.quiet()
+}

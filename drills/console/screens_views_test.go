@@ -21,11 +21,11 @@ const wordsOfRecord = "TALON-SUMMIT-OBTUSE-MARBLE-ORBIT-VELVET-CANYON-TUNNEL-WIN
 // counted are the states of an estate of so many devices.
 func counted(old, taken, partly, recovered, unreachable int) []room.Count {
 	return []room.Count{
-		{Letter: "o", Name: "still trust the stolen key", Says: "they take commands of whoever holds the stolen key", Count: old},
-		{Letter: "t", Name: "taken by the intruder", Says: "a stranger's key stands in them", Count: taken},
-		{Letter: "p", Name: "partly recovered", Says: "some of their keys are new", Count: partly},
-		{Letter: "r", Name: "recovered", Says: "all their keys are new", Count: recovered, Good: true},
-		{Letter: "u", Name: "unreachable", Says: "no message reaches them", Count: unreachable},
+		{Letter: "R", Name: "new keys", Says: "trusts the new keys: it is done", Count: recovered, Good: true},
+		{Letter: "P", Name: "partly changed", Says: "some of its keys are new and some are not", Count: partly},
+		{Letter: "X", Name: "in a stranger's hands", Says: "trusts the keys of somebody who should have none", Count: taken},
+		{Letter: "O", Name: "not changed", Says: "still trusts the keys that it had at the start", Count: old},
+		{Letter: "U", Name: "out of reach", Says: "no message reaches it; somebody may have to go there", Count: unreachable},
 	}
 }
 
@@ -218,9 +218,9 @@ func decided() *room.View {
 	v.Situation = situation(v.Clock.At, 905, 1055, 0, 0, 40)
 	v.Situation.Keys[0].Expected = minutesOf(5, 40)
 	v.Decided = append(v.Decided, room.Decided{
-		Seq: 58, At: minutesOf(2, 31), BodyName: "SMKI PMA", Answer: "The Recovery key is required", Words: wordsOfRecord,
+		Seq: 58, At: minutesOf(2, 31), BodyName: "SMKI PMA", Answer: "required: the custodians of the key are called, which takes about three hours (sample); then the DCC replaces the supplier's keys with it", Words: wordsOfRecord,
 		Decision: journal.Decision{
-			Decision: "recovery key", Asks: question().Asks, Chosen: "required", Opens: "recovery", Note: "decided by its members", Tally: "4 for required, 1 against; 5 of 7 voted, 4 needed for a quorum",
+			Decision: "recovery key", Asks: question().Asks, Chosen: "required", Opens: "recovery", Options: question().Options, Note: "decided by its members", Tally: "4 for required, 1 against; 5 of 7 voted, 4 needed for a quorum",
 		},
 	})
 	v.Feed = append(v.Feed, room.Item{Seq: 58, At: minutesOf(2, 31), Kind: room.ItemDecision, Title: "SMKI PMA: the Recovery key is required", Text: "4 votes for, 1 against.", Words: wordsOfRecord},

@@ -21,25 +21,27 @@ type state struct {
 	Mark  string // class of the look: good, warn, info, bad or off
 }
 
-// stateOf chooses the drawing of a state by its name, which is one of those that
-// the record has for what becomes of devices (drills/report).
+// stateOf chooses the drawing of a state by its letter, which is one of those of a
+// picture (drills/verbs). A letter that is not known here is drawn by whether it is
+// what a recovery wants.
 func stateOf(c room.Count) state {
-	name := strings.ToLower(c.Name)
-	has := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
-	}
-	switch {
-	case has("intruder", "taken", "foreign"):
-		return state{c, "cross", "bad"}
-	case has("partly", "mixed"):
+	switch c.Letter {
+	case "R":
+		return state{c, "full", "good"}
+	case "P":
 		return state{c, "half", "warn"}
-	case has("broker"):
+	case "B":
 		return state{c, "disc", "info"}
-	case has("unreach", "not reached", "silent"):
+	case "X":
+		return state{c, "cross", "bad"}
+	case "O":
+		return state{c, "hollow", "off"}
+	case "U":
 		return state{c, "dot", "off"}
-	case has("exclud", "left out"):
+	case "E", "N":
 		return state{c, "dash", "off"}
-	case c.Good:
+	}
+	if c.Good {
 		return state{c, "full", "good"}
 	}
 	return state{c, "hollow", "off"}
