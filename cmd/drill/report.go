@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,19 +35,28 @@ func reportCommand() *cli.Command {
 the record first (drill verify), because a report says what its record says. It is read with the procedure pack that the record was
 made with; --procedure reads it with another.
 
---only guidance writes instead what the drill gives to the Recovery Key Guidance: for each factor whether it was used, missing or
-unclear, what members wrote, and a wording to start from. It carries the guidance's own label, confidential unless the pack says
-otherwise.
+--only writes one document instead:
+  after-action  objectives with their ratings, decisions, strengths, areas to improve, plan, risks, survey, timeline
+  minutes       for the committee to approve: attendance by seat, interests, each question with its votes, decisions, corrections
+  plan          the improvement plan, with owners and dates; also as csv
+  risks         what stays after the recovery; also as csv
+  ratings       the observers' ratings, as csv; survey the same for the survey of the hot wash
+  guidance      what the drill gives to the Recovery Key Guidance: for each factor whether it was used, missing or unclear, what
+                members wrote, and a wording to start from; also as csv. It carries the guidance's own label, confidential unless
+                the pack says otherwise
+Of a drill that was not played in the exercise room they say what the journal has.
 
 --json prints {format, out}.
 
 Examples:
   drill report packs/monday --format html --out monday.html
+  drill report packs/monday --only minutes --format pdf --out minutes.pdf
+  drill report packs/monday --only plan --format csv --out plan.csv
   drill report packs/monday --only guidance --format pdf --out guidance.pdf
   drill report packs/monday --format csv --out -`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "html", Usage: "html, pdf, csv or text"},
-			&cli.StringFlag{Name: "only", Usage: "one `PART`: guidance"},
+			&cli.StringFlag{Name: "only", Usage: "one `PART`: after-action, minutes, plan, risks, ratings, survey or guidance"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FILE` to write, - for the output; one that is there is replaced"},
 			procedureFlag(),
 			clikit.JSONFlag(),
@@ -60,18 +71,15 @@ func writeAReport(c *cli.Context) error {
 		return err
 	}
 	format := strings.ToLower(c.String("format"))
-	write := formats[format]
-	switch only := c.String("only"); only {
-	case "":
-		if write == nil {
-			return clikit.Usagef("drill report: unknown format %q: html, pdf, csv or text", c.String("format"))
+	of := formats
+	if only := c.String("only"); only != "" {
+		if of = partFormats[only]; of == nil {
+			return clikit.Usagef("drill report: --only %q: the parts that stand by themselves are %s", only, strings.Join(slices.Sorted(maps.Keys(partFormats)), ", "))
 		}
-	case "guidance":
-		if write = guidanceFormats[format]; write == nil {
-			return clikit.Usagef("drill report: --only guidance is written as html, pdf or csv, not as %q", c.String("format"))
-		}
-	default:
-		return clikit.Usagef("drill report: --only %q: the one part that stands by itself is guidance", only)
+	}
+	write := of[format]
+	if write == nil {
+		return clikit.Usagef("drill report: unknown format %q: %s", c.String("format"), strings.Join(slices.Sorted(maps.Keys(of)), ", "))
 	}
 	r, err := loadReport(c, args[0])
 	if err != nil {
@@ -149,11 +157,29 @@ func writeTo(path string, write func(io.Writer) error) error {
 // paperFormats are the documents that the ending of a file can ask for.
 var paperFormats = map[string]func(*report.Paper, io.Writer) error{".html": (*report.Paper).HTML, ".pdf": (*report.Paper).PDF}
 
-// guidanceFormats are what the input for the guidance can be written as.
-var guidanceFormats = map[string]func(*report.Report, io.Writer) error{
-	"html": func(r *report.Report, w io.Writer) error { return r.Guidance().Paper().HTML(w) },
-	"pdf":  func(r *report.Report, w io.Writer) error { return r.Guidance().Paper().PDF(w) },
-	"csv":  func(r *report.Report, w io.Writer) error { return r.Guidance().CSV(w) },
+// partFormats are the parts that stand by themselves, and what each can be written
+// as.
+var partFormats = map[string]map[string]func(*report.Report, io.Writer) error{
+	"after-action": documents((*report.Report).AfterAction, nil),
+	"minutes":      documents((*report.Report).Minutes, nil),
+	"plan":         documents((*report.Report).Plan, (*report.Report).PlanCSV),
+	"risks":        documents((*report.Report).Risks, (*report.Report).RisksCSV),
+	"ratings":      {"csv": (*report.Report).RatingsCSV},
+	"survey":       {"csv": (*report.Report).SurveyCSV},
+	"guidance": documents(func(r *report.Report) *report.Paper { return r.Guidance().Paper() },
+		func(r *report.Report, w io.Writer) error { return r.Guidance().CSV(w) }),
+}
+
+// documents are the forms of one document, with that of a spreadsheet if it has one.
+func documents(make func(*report.Report) *report.Paper, table func(*report.Report, io.Writer) error) map[string]func(*report.Report, io.Writer) error {
+	out := map[string]func(*report.Report, io.Writer) error{
+		"html": func(r *report.Report, w io.Writer) error { return make(r).HTML(w) },
+		"pdf":  func(r *report.Report, w io.Writer) error { return make(r).PDF(w) },
+	}
+	if table != nil {
+		out["csv"] = table
+	}
+	return out
 }
 
 func compareCommand() *cli.Command {
