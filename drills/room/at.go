@@ -140,14 +140,14 @@ func (k *replay) marks(x *sight) []Mark {
 		if e.Kind == journal.KindQuestion {
 			q := d.questions[len(d.questions)-1]
 			if x.all() || slices.ContainsFunc(x.seats, func(s SeatID) bool { return within(s, q.Body+"/") }) {
-				out = append(out, Mark{e.Seq, e.At, x.st.house.nameOf(q.Body) + " is asked: " + q.Asks})
+				out = append(out, Mark{Entry: e.Seq, At: e.At, Says: x.st.house.nameOf(q.Body) + " is asked: " + q.Asks})
 			}
 		}
 		for _, t := range d.feed[n:] {
 			switch t.Kind {
 			case ItemInject, ItemDecision, ItemKey, ItemOutcome:
 				if x.all() || t.reaches(x.seats) {
-					out = append(out, Mark{e.Seq, e.At, t.Title})
+					out = append(out, Mark{e.Seq, e.At, t.Title, t.Kind})
 				}
 			}
 		}

@@ -476,4 +476,5 @@ type Mark struct {
 	Entry int64
 	At    time.Duration
 	Says  string
+	Kind  ItemKind // of the item; empty: a question
 }
