@@ -136,7 +136,7 @@ func TestCopyHasTheWordsOfTheRecord(t *testing.T) {
 
 	r := requireIntact(t, out, words)
 	require.Equal(t, &verify.Redacted{Entries: []int64{4, 5}, Files: taken.Files, Texts: []int64{2, 5}}, r.Redacted)
-	require.Equal(t, "intact; the words given are those of the closing head; 2 entries of the journal, texts of 2 entries of the book and 3 files were taken out of this copy, and cannot have been changed", r.Verdict())
+	require.Equal(t, "intact; the words given are those of the closing head; taken out of this copy, and cannot have been changed: 2 entries of the journal, texts of 2 entries of the book and 3 files", r.Verdict())
 	text := everything(t, out)
 	for _, gone := range []string{"Exampleton", "Ann Example"} {
 		require.NotContains(t, text, gone)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -30,7 +31,27 @@ type Redacted struct {
 
 // said is how much was taken out, in words.
 func (r *Redacted) said() string {
-	return fmt.Sprintf("%s of the journal, texts of %s of the book and %s were taken out of this copy, and cannot have been changed", entriesText(len(r.Entries)), entriesText(len(r.Texts)), filesText(len(r.Files)))
+	return "taken out of this copy, and cannot have been changed: " + r.list()
+}
+
+// list names what there is of entries, texts and files.
+func (r *Redacted) list() string {
+	var out []string
+	if n := len(r.Entries); n > 0 {
+		out = append(out, entriesText(n)+" of the journal")
+	}
+	if n := len(r.Texts); n > 0 {
+		out = append(out, "texts of "+entriesText(n)+" of the book")
+	}
+	if n := len(r.Files); n == 1 {
+		out = append(out, "1 file")
+	} else if n > 1 {
+		out = append(out, fmt.Sprintf("%d files", n))
+	}
+	if n := len(out); n > 1 {
+		out = append(out[:n-2:n-2], out[n-2]+" and "+out[n-1])
+	}
+	return strings.Join(out, ", ")
 }
 
 func entriesText(n int) string {
@@ -38,13 +59,6 @@ func entriesText(n int) string {
 		return "1 entry"
 	}
 	return fmt.Sprintf("%d entries", n)
-}
-
-func filesText(n int) string {
-	if n == 1 {
-		return "1 file"
-	}
-	return fmt.Sprintf("%d files", n)
 }
 
 var redactedText = regexp.MustCompile(`^\{"seq":([1-9][0-9]{0,17}),"redacted":"([0-9a-f]{64})"\}$`)
@@ -168,9 +182,7 @@ func listed[T any](list []T) []T {
 	return list
 }
 
-func lacks(r Redacted) string {
-	return fmt.Sprintf("this record lacks %s of the journal, texts of %s of the book and %s", entriesText(len(r.Entries)), entriesText(len(r.Texts)), filesText(len(r.Files)))
-}
+func lacks(r Redacted) string { return "this record lacks " + r.list() }
 
 // copied says whether the folder calls itself a copy of which something was taken
 // out; whether it is right is for redacted to say.
