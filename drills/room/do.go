@@ -130,7 +130,7 @@ func (r *Room) open(decision string, asking int) (*question, *ballot, error) {
 	if q == nil {
 		return nil, nil, refuse("This question is not open: it was answered, or its time is over.")
 	}
-	if r.live.asked[on] == nil {
+	if r.live.script[on] {
 		return nil, nil, refuse("Nobody sat in this body when the question was put, so the script answers it.")
 	}
 	return q, r.st.ballot(on), nil
@@ -340,6 +340,9 @@ func (r *Room) planClose(me *person, a CloseVote) (plan, error) {
 	w, _ := writes(roombook.Ballot{On: q.on, Did: ballotClosed, By: string(me.id), Why: roombook.Say(paragraphs(a.Reason, 1000))})
 	w.then = func() error {
 		asked := r.live.asked[q.on]
+		if asked == nil {
+			return nil // it is being put, and will be answered with what is in the book
+		}
 		select {
 		case asked.said <- hand{r, r.live}.answer(q, r.st.ballot(q.on)):
 		default: // it was answered before

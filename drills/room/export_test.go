@@ -52,6 +52,7 @@ func (r *Room) Kill() {
 	defer r.mu.Unlock()
 	_ = r.book.Close()
 	_ = r.lock.Close()
+	r.lock = nil
 }
 
 // ParseTyped is typed.

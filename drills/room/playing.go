@@ -57,6 +57,7 @@ type live struct {
 	left    chan struct{} // closed when the run is left for another course of events
 
 	asked     map[roombook.On]*asked
+	script    map[roombook.On]bool // questions that the script answers: nobody sat there
 	calls     map[shareOf]*call
 	envelopes map[shareOf]string
 
@@ -150,7 +151,7 @@ func (r *Room) play(server context.Context, p planned) error {
 	a, s := r.st.arranged, r.st.scenario()
 	l := &live{
 		number: p.number, pack: r.packOf(p.number), control: &engine.Control{}, cancel: cancel, drill: newDrill(r.st.house), from: int64(len(p.entries)), stop: p.stop,
-		finish: make(chan struct{}, 1), left: make(chan struct{}), asked: map[roombook.On]*asked{}, calls: map[shareOf]*call{}, envelopes: map[shareOf]string{},
+		finish: make(chan struct{}, 1), left: make(chan struct{}), asked: map[roombook.On]*asked{}, script: map[roombook.On]bool{}, calls: map[shareOf]*call{}, envelopes: map[shareOf]string{},
 	}
 	r.live, r.trouble = l, ""
 	r.bump()
@@ -486,6 +487,7 @@ func (h hand) put(on roombook.On, q engine.Question) (*asked, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.st.deliberates(q.Body.ID) && q.Refused == "" {
+		h.l.script[on] = true
 		return nil, nil
 	}
 	a := &asked{q: q, said: make(chan engine.Answer, 1)}

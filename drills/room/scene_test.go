@@ -183,9 +183,13 @@ func (p *paper) Play(ctx context.Context) (*play.Ending, error) {
 	if epoch.IsZero() {
 		epoch = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	}
+	speed := p.cfg.Speed
+	if speed == atOnce {
+		speed = 0
+	}
 	result, err := engine.Run(ctx, engine.Config{
 		Scenario: p.cfg.Scenario, World: p, Journal: p.journal, Decider: p.cfg.Decider, Presenter: p.cfg.Presenter, Epoch: epoch, Seed: p.cfg.Seed, Environment: "paper",
-		Devices: p.cfg.Devices, Answers: p.cfg.Answers, From: p.cfg.From, ProcedureText: string(p.cfg.Procedure.Text), Versions: map[string]string{}, Speed: p.cfg.Speed,
+		Devices: p.cfg.Devices, Answers: p.cfg.Answers, From: p.cfg.From, ProcedureText: string(p.cfg.Procedure.Text), Versions: map[string]string{}, Speed: speed,
 		Control: p.cfg.Control, Recording: recording, LiveFrom: p.cfg.LiveFrom, LiveAt: p.cfg.LiveAt, StartPaused: p.cfg.StartPaused,
 	})
 	if err != nil {
@@ -220,6 +224,9 @@ func onPaper(_ context.Context, cfg play.Config) (room.Running, error) {
 	}
 	return p, nil
 }
+
+// atOnce is a speed at which drills on paper wait for people and for nothing else.
+const atOnce = 100_000
 
 // scene is an exercise in a test.
 type scene struct {
@@ -349,7 +356,7 @@ func arranged(t *testing.T, a room.Arrange) *scene {
 		a.Text = tabletop
 	}
 	if a.Speed == 0 {
-		a.Speed = 100_000
+		a.Speed = atOnce
 	}
 	s.do("Fay", a)
 	s.do("Fay", room.OpenDoors{})
@@ -360,7 +367,7 @@ func arranged(t *testing.T, a room.Arrange) *scene {
 	s.seat("Kit", "custodian/1")
 	codes, _ := s.r.Codes()
 	s.join(codes.Observer, "Ola")
-	s.join(codes.Screen, "")
+	s.join(codes.Screen, "Room screen")
 	return s
 }
 

@@ -23,6 +23,8 @@ type sight struct {
 	clock engine.Reading
 	live  bool // the room as it is now, in which things can be done
 	busy  bool // the drill is being made, and nothing can be done in it
+	// script says whether the script answers a question; nil where nobody knows any more.
+	script func(roombook.On) bool
 }
 
 // all says whether this person sees everything.
@@ -42,6 +44,9 @@ func (r *Room) View(p PersonID) (*View, error) {
 	x := &sight{
 		st: r.st, drill: r.drill, me: me, seats: r.st.seatsOf(p), codes: r.codes, here: func(p PersonID) bool { return r.here[p] > 0 },
 		clock: r.clock(), live: true, busy: r.live == nil || !r.live.caught,
+	}
+	if !x.busy {
+		x.script = func(on roombook.On) bool { return r.live.script[on] }
 	}
 	v := x.view()
 	v.Version = r.version

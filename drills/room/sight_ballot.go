@@ -21,7 +21,10 @@ func (x *sight) ballot(q *question) Ballot {
 	}
 	out := Ballot{
 		Decision: q.Decision, Asking: q.Asking, Body: q.Body, BodyName: x.st.house.nameOf(q.Body), Asked: q.asked, Deadline: q.deadline,
-		ByScript: !x.deliberates(q.Body), Seq: q.seq,
+		ByScript: !x.st.deliberates(q.Body), Seq: q.seq,
+	}
+	if x.script != nil {
+		out.ByScript = x.script(q.on)
 	}
 	out.Involved = slices.ContainsFunc(x.seats, func(s SeatID) bool { return within(s, q.Body+"/") })
 	if !out.Involved && !x.all() && x.me.role != Screen {
@@ -179,8 +182,6 @@ func (s *state) seatMayCall(id SeatID, body string) bool {
 // deliberates says whether people answer a body's questions: somebody sits there
 // with a vote.
 func (s *state) deliberates(body string) bool { return s.held(body) }
-
-func (x *sight) deliberates(body string) bool { return x.st.deliberates(body) }
 
 // solo says how one person's answer counts in a rehearsal alone: as the whole body,
 // or, where the body cannot decide by the vote of those who are there, not at all,
