@@ -87,7 +87,7 @@ func (v *visitor) token() string {
 func (c *Console) genuine(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	scheme := "http://"
-	if r.TLS != nil {
+	if c.secure {
 		scheme = "https://"
 	}
 	switch {
