@@ -59,7 +59,10 @@ func (d *drill) played(ctx context.Context, key *journal.Key, decider engine.Dec
 	stage := d.stage()
 	cfg := d.cfg
 	cfg.Scenario, cfg.Procedure, cfg.Pack, cfg.Keep, cfg.RecordKey = d.scenario, d.procedure, d.pack, d.c.Bool("keep"), key
-	cfg.Decider, cfg.Answers, cfg.Presenter, cfg.Told, cfg.Progress = decider, answers, stage.presenter(), stage.told, d.progress.Step
+	cfg.Decider, cfg.Answers, cfg.Presenter, cfg.Progress = decider, answers, stage.presenter(), d.progress.Step
+	if stage != nil {
+		cfg.Told = stage.told
+	}
 	cfg.Control, cfg.Versions = d.control(), map[string]string{"drill": version()}
 	run, err := play.New(ctx, cfg)
 	if err != nil {

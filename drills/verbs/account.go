@@ -80,6 +80,9 @@ func (w *World) account(to time.Duration, sent, happened []*exchange) error {
 			c.again(x.attempt)
 		}
 	}
+	if w.cfg.Told != nil && len(shards) > 0 {
+		w.drawCurve(to)
+	}
 	for _, c := range w.campaigns {
 		s := shards[c]
 		if s == nil {

@@ -267,9 +267,10 @@ func (w *World) publish(ctx context.Context, at time.Duration, issuer string) er
 	if err := w.pack.write(file, record.DER); err != nil {
 		return err
 	}
-	_, err = w.record(journal.KindCRL, at, CRLPublished{
-		File: file, Issuer: name, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Entries: len(list.Entries),
-	})
+	body := CRLPublished{File: file, Issuer: name, Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate, Entries: len(list.Entries)}
+	if _, err = w.record(journal.KindCRL, at, body); err == nil {
+		w.tell(at, body)
+	}
 	return err
 }
 

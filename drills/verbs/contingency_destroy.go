@@ -7,7 +7,6 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
-	"smki.example/hsm/custody"
 )
 
 // KindDestroyed is the kind of an entry that tells of secrets destroyed before a
@@ -79,7 +78,7 @@ func (w *World) recordDestroyed(at time.Duration, body Destroyed, s *shares) err
 	body.Shares, body.Missing, body.Witness = []string{}, []string{}, "internal witness, who saw the token wiped and each share shredded"
 	for _, h := range s.held {
 		if h.kept() {
-			h.share, h.missing = custody.Share{}, true
+			h.paper, h.envelope, h.missing = nil, nil, true
 			body.Shares = append(body.Shares, h.by.name)
 		} else {
 			body.Missing = append(body.Missing, h.by.name)

@@ -35,7 +35,7 @@ func (w *World) renew(_ context.Context, at time.Duration, a engine.Action) erro
 	when := at + CeremonyAfter
 	if custodians {
 		who := w.attending()
-		if short := w.tooFew(who); short != "" {
+		if short := w.tooFew(who, a); short != "" {
 			return refuse("no ceremony for the %s: %s", a.Object, short)
 		}
 		for _, c := range who {
@@ -48,7 +48,7 @@ func (w *World) renew(_ context.Context, at time.Duration, a engine.Action) erro
 		return w.whenTokenWorks(ctx, at, ownerCA, "the ceremony for "+a.Object, func(ctx context.Context, at time.Duration) error {
 			delete(w.dcc.calledFor, a.Object)
 			who := w.attending()
-			if short := w.tooFew(who); custodians && short != "" {
+			if short := w.tooFew(who, a); custodians && short != "" {
 				return w.announce(at, a.Object, fmt.Sprintf("the ceremony for the %s was not held: %s. Nothing has changed", a.Object, short))
 			}
 			return hold(ctx, at, who)
@@ -68,18 +68,25 @@ func (w *World) attending() []*custodian {
 	return who
 }
 
-// tooFew says why custodians are too few to be given the shares of a new secret,
-// or nothing if they are enough.
-func (w *World) tooFew(who []*custodian) string {
-	threshold := w.cfg.Procedure.Threshold
-	parties := map[string]bool{}
-	for _, c := range who {
-		parties[c.party] = true
+// tooFew says why custodians are too few to be given the shares of what a ceremony
+// makes, or nothing if they are enough for each secret.
+func (w *World) tooFew(who []*custodian, a engine.Action) string {
+	secrets := map[string][]string{
+		thingRecovery: {secretRecovery}, thingContingency: {secretContingency, secretSymmetric}, thingRoot: {secretContingency, secretSymmetric, secretRecovery},
+	}[a.Object]
+	if a.Object == thingContingency && a.Params[paramWhat] == partSymmetric {
+		secrets = []string{secretSymmetric}
 	}
-	if len(who) >= threshold.Shares && len(parties) >= threshold.Parties {
-		return ""
+	for _, secret := range secrets {
+		held, here, parties := w.cfg.Procedure.CustodyOf(secret), w.holdersAmong(secret, who), map[string]bool{}
+		for _, c := range here {
+			parties[c.party] = true
+		}
+		if len(here) < held.Shares || len(parties) < held.Parties {
+			return fmt.Sprintf("for %s, %d custodians of %d Parties can come, %d of at least %d are needed", secretWords(secret), len(here), len(parties), held.Shares, held.Parties)
+		}
 	}
-	return fmt.Sprintf("%d custodians of %d Parties can come, %d of at least %d are needed", len(who), len(parties), threshold.Shares, threshold.Parties)
+	return ""
 }
 
 // freshToken makes a token for a new generation of a guarded key: one whose PIN
@@ -126,7 +133,7 @@ func (w *World) renewRecovery(ctx context.Context, at time.Duration, who []*cust
 		return err
 	}
 	s := newScript("A new Recovery key for the exercise")
-	s.custodians = who
+	s.custodians = w.holdersAmong(recoveryName, who)
 	s.open("ca", "the keys of the certification authorities")
 	s.use(thingIssuingOCA, hsm.Label(thingIssuingOCA, w.authority.generation(thingIssuingOCA)), w.authority.made[thingIssuingOCA])
 	w.scriptRecovery(s, generation, thingIssuingOCA)
@@ -160,7 +167,7 @@ func (w *World) takeRecovery(at time.Duration, generation int, owner string, cer
 	if err := w.pack.publicKey(string(c.label), certificate.PublicKey); err != nil {
 		return err
 	}
-	return w.announce(at, recoveryName, fmt.Sprintf("a new Recovery key is made, and %d custodians have new shares. No device knows it yet", len(who)))
+	return w.announce(at, recoveryName, fmt.Sprintf("a new Recovery key is made, and %d custodians have new shares. No device knows it yet", len(c.pin.held)))
 }
 
 // renewContingency makes new contingency material: always a new symmetric key, and
@@ -175,6 +182,9 @@ func (w *World) renewContingency(what string) func(context.Context, time.Duratio
 			generation = old.generation
 		}
 		s := newScript("New contingency material for the exercise")
+		if s.given = w.holdersAmong(secretSymmetric, who); !given {
+			s.given = w.holdersOf(who, secretContingency, secretSymmetric)
+		}
 		s.open("ca", "the keys of the certification authorities")
 		root := w.dcc.root()
 		s.use(thingRootOCA, hsm.Label(thingRootOCA, root.key), root.certificate)
@@ -191,7 +201,7 @@ func (w *World) renewContingency(what string) func(context.Context, time.Duratio
 			}
 			w.scriptContingency(s, generation)
 		}
-		s.wrap(hsm.Label(contingencyName, generation), given, who, w.cfg.Procedure.Threshold.Shares)
+		s.wrap(hsm.Label(contingencyName, generation), given, w.holdersAmong(secretSymmetric, who), w.cfg.Procedure.CustodyOf(secretSymmetric).Shares)
 		s.certify("root-oca-renewed", "issues a new certificate for the same Root key", fmt.Sprintf("profile: root-oca, key: %s, renews: root-oca, cn: %s, contingency: %s",
 			hsm.Label(thingRootOCA, root.key), root.certificate.Subject.CN, hsm.Label(contingencyName, generation)))
 		made, shares, err := w.hold(ctx, at, s)
@@ -238,11 +248,15 @@ func (w *World) takeContingency(at time.Duration, generation, wrapped int, owner
 		}
 	}
 	var err error
-	if c.symmetric, err = w.keepSymmetric(wrapped, shareOut(secretSymmetric, who, made, w.cfg.Procedure.Threshold.Parties)); err != nil {
+	if c.symmetric, err = w.keepSymmetric(wrapped, w.holdersAmong(secretSymmetric, who), made); err != nil {
 		return err
 	}
 	w.dcc.guards[contingencyName] = append(w.dcc.guards[contingencyName], c)
-	return w.announce(at, contingencyName, fmt.Sprintf("new contingency material is made, and %d custodians have new shares. Devices know it when they have the new root certificate", len(who)))
+	secrets := []string{secretSymmetric}
+	if !given {
+		secrets = append(secrets, secretContingency)
+	}
+	return w.announce(at, contingencyName, fmt.Sprintf("new contingency material is made, and %d custodians have new shares. Devices know it when they have the new root certificate", len(w.holdersOf(who, secrets...))))
 }
 
 // contingencyPublic is the public half of a Contingency key that stays on its

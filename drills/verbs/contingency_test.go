@@ -122,7 +122,7 @@ func TestRootByContingency(t *testing.T) {
 	s.begin()
 	s.advance(0)
 	before := s.Fleet().Devices()
-	s.holds(`root.generation == 1`, `key("contingency").generation == 1`, `!key("contingency").exposed`, `shares("symmetric key").safe == 5`)
+	s.holds(`root.generation == 1`, `key("contingency").generation == 1`, `!key("contingency").exposed`, `shares("symmetric key").safe == 4`)
 	require.ErrorContains(t, s.act(0, "replace", "root", "by", "contingency key"), "renew: root")
 
 	require.NoError(t, s.act(0, "renew", "root"))

@@ -61,6 +61,7 @@ type custodians struct {
 
 	summoned  *engine.Authorisation // the decision on which they travel, or nil
 	called    time.Duration
+	patience  int              // how often those who keep shares back were asked again
 	opens     time.Duration    // when the key will be open; 0: not as things stand
 	session   *custody.Session // nil: closed
 	opened    *Custody         // how it was opened
@@ -144,12 +145,12 @@ func (w *World) makeCustodians() (*custodians, error) {
 	for _, s := range w.cfg.Procedure.Custodians {
 		w.dcc.people = append(w.dcc.people, &custodian{name: s.Seat, party: s.Party, travel: s.Travel, person: 1})
 	}
-	threshold := w.cfg.Procedure.Threshold
 	symmetricKey, err := custody.Combine(w.authority.symmetric)
 	if err != nil {
 		return nil, err
 	}
-	made, err := custody.Split(symmetricKey, threshold.Shares, len(w.dcc.people), nil)
+	holders := w.holdersAmong(secretSymmetric, w.dcc.people)
+	made, err := custody.Split(symmetricKey, w.cfg.Procedure.CustodyOf(secretSymmetric).Shares, len(holders), nil)
 	clear(symmetricKey)
 	w.authority.symmetric = nil
 	if err != nil {
@@ -164,7 +165,7 @@ func (w *World) makeCustodians() (*custodians, error) {
 	if err != nil {
 		return nil, err
 	}
-	if contingency.symmetric, err = w.keepSymmetric(1, shareOut(secretSymmetric, w.dcc.people, made, threshold.Parties)); err != nil {
+	if contingency.symmetric, err = w.keepSymmetric(1, holders, made); err != nil {
 		return nil, err
 	}
 	w.dcc.guards[recoveryName] = []*custodians{recovery}
@@ -172,10 +173,11 @@ func (w *World) makeCustodians() (*custodians, error) {
 	return recovery, nil
 }
 
-// seal splits the PIN of an owner's token among seats.
-func (w *World) seal(key string, generation int, owner string, seats []*custodian) (*custodians, error) {
-	made, threshold := w.tokens.made[owner], w.cfg.Procedure.Threshold
-	split, err := custody.Seal(made.PINFile, threshold.Shares, len(seats), nil)
+// seal splits the PIN of an owner's token among those of some custodians who hold
+// the key.
+func (w *World) seal(key string, generation int, owner string, some []*custodian) (*custodians, error) {
+	made, seats := w.tokens.made[owner], w.holdersAmong(key, some)
+	split, err := custody.Seal(made.PINFile, w.cfg.Procedure.CustodyOf(key).Shares, len(seats), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -183,9 +185,9 @@ func (w *World) seal(key string, generation int, owner string, seats []*custodia
 	if err != nil {
 		return nil, err
 	}
-	c := &custodians{
-		key: key, generation: generation, owner: owner, label: hsm.Label(key, generation), use: recoveryUse,
-		pin: shareOut(key, seats, split, threshold.Parties),
+	c := &custodians{key: key, generation: generation, owner: owner, label: hsm.Label(key, generation), use: recoveryUse}
+	if c.pin, err = w.shareOut(key, c.label, seats, split); err != nil {
+		return nil, err
 	}
 	if key == contingencyName {
 		c.use = contingencyUse
@@ -197,12 +199,18 @@ func (w *World) seal(key string, generation int, owner string, seats []*custodia
 	return c, nil
 }
 
-func (w *World) keepSymmetric(generation int, s *shares) (*symmetric, error) {
+// keepSymmetric gives the shares of a symmetric key to their holders, in order.
+func (w *World) keepSymmetric(generation int, holders []*custodian, made []custody.Share) (*symmetric, error) {
 	verifier, err := w.decisionKey()
 	if err != nil {
 		return nil, err
 	}
-	k := &symmetric{generation: generation, label: hsm.Label(symmetricName, generation), shares: s}
+	k := &symmetric{generation: generation, label: hsm.Label(symmetricName, generation)}
+	s, err := w.shareOut(secretSymmetric, k.label, holders, made)
+	if err != nil {
+		return nil, err
+	}
+	k.shares = s
 	k.vault = &custody.SecretVault{Label: k.label, Holders: s.holders(), DecisionKey: verifier, Ledger: w.ledger(), Clock: w.clock.Now}
 	return k, nil
 }
@@ -220,7 +228,7 @@ func (w *World) decisionKey() (note.Verifier, error) {
 
 // Authorise sends for the custodians of a key, in the name of a decision that is
 // in the journal. The key is open when enough of them have arrived; a campaign
-// that waits for it begins then.
+// that waits for it begins then. Where too few can come, they are waited for.
 func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authorisation) error {
 	c := w.guardOf(a.Key)
 	refuse := func(format string, args ...any) error {
@@ -238,16 +246,20 @@ func (w *World) Authorise(_ context.Context, at time.Duration, a engine.Authoris
 	case c.symmetric != nil && c.symmetric.exposed:
 		return refuse("%s cannot be used again: its symmetric key was sent in the open by the campaign %q; new contingency material is needed first", c.words(), c.symmetric.campaign.name)
 	}
-	opens, can := c.quorum(at, -1)
-	if !can {
-		return refuse("%s cannot be opened: %s", c.words(), c.short())
-	}
-	c.summoned, c.called = &a, at
+	c.summoned, c.called, c.patience = &a, at, 0
 	if c.key == recoveryName {
 		w.custody = c
 	}
-	w.expect(c, opens)
-	return w.recordSummons(at, c)
+	opens, can := c.quorum(at, -1)
+	if can {
+		w.expect(c, opens)
+	} else {
+		c.opens = 0
+	}
+	if err := w.recordSummons(at, c); err != nil || can {
+		return err
+	}
+	return w.announce(at, c.key, fmt.Sprintf("%s cannot be opened as things stand: %s. Those who can come wait for others", c.words(), c.short()))
 }
 
 // quorum is when enough custodians for all that is needed are there.
@@ -299,10 +311,22 @@ func (w *World) expect(c *custodians, opens time.Duration) {
 }
 
 func (w *World) recordSummons(at time.Duration, c *custodians) error {
-	_, err := w.record(journal.KindCustody, at, Custody{
+	entry := Custody{
 		Key: string(c.label), Decision: c.summoned.DecisionSeq, DecisionHash: c.summoned.DecisionHash, Needed: c.pin.needed, Of: len(c.pin.held), Shares: []ShareGiven{},
-		Expected: journal.FormatAt(c.opens), Sample: custodySample,
-	})
+		Sample: custodySample,
+	}
+	if c.opens > 0 {
+		entry.Expected = journal.FormatAt(c.opens)
+	}
+	return w.recordCustody(at, entry)
+}
+
+// recordCustody tells of custodians and a key, in journal and room.
+func (w *World) recordCustody(at time.Duration, entry Custody) error {
+	_, err := w.record(journal.KindCustody, at, entry)
+	if err == nil {
+		w.tell(at, entry)
+	}
 	return err
 }
 

@@ -29,14 +29,26 @@ func (w *World) openGuard(ctx context.Context, at time.Duration, c *custodians) 
 	if err != nil {
 		return err
 	}
+	if trouble := w.tokens.refusesPIN(c.owner); trouble != nil && w.cfg.Envelope != nil {
+		// Nobody is asked for a share that there is nothing to do with.
+		entry.Shares = []ShareGiven{}
+		return w.notOpened(at, c, entry, trouble)
+	}
+	defer c.putBack()
+	if err := w.collect(ctx, at, c); err != nil {
+		return err
+	}
 	var session *custody.Session
-	session, err = tryShares(c.pin, c.called, at, entry, func(list []custody.Share) (*custody.Session, error) {
+	session, err = tryShares(c.pin, c.called, entry, func(list []custody.Share) (*custody.Session, error) {
 		if trouble := w.tokens.refusesPIN(c.owner); trouble != nil {
 			return nil, trouble
 		}
 		return c.vault.Open(ctx, signed, list)
 	})
 	if err != nil {
+		if err := w.recordUnused(at, c); err != nil {
+			return err
+		}
 		return w.notOpened(at, c, entry, err)
 	}
 	if c.symmetric != nil {
@@ -46,12 +58,12 @@ func (w *World) openGuard(ctx context.Context, at time.Duration, c *custodians) 
 		}
 	}
 	c.summoned, c.session, c.opened, entry.Opened = nil, session, entry, true
-	if _, err := w.record(journal.KindCustody, at, *entry); err != nil {
+	if err := w.recordCustody(at, *entry); err != nil {
 		return err
 	}
 	if k := c.symmetric; k != nil {
 		k.opened.Opened = true
-		if _, err := w.record(journal.KindCustody, at, *k.opened); err != nil {
+		if err := w.recordCustody(at, *k.opened); err != nil {
 			return err
 		}
 	}
@@ -73,9 +85,14 @@ func (w *World) openSymmetric(at time.Duration, c *custodians, decision engine.A
 	if err != nil {
 		return err
 	}
-	session, err := tryShares(k.shares, c.called, at, entry, func(list []custody.Share) (*custody.SecretSession, error) { return k.vault.Open(signed, list) })
+	session, err := tryShares(k.shares, c.called, entry, func(list []custody.Share) (*custody.SecretSession, error) { return k.vault.Open(signed, list) })
 	if err != nil {
-		return fmt.Errorf("the symmetric key: %w", err)
+		err = fmt.Errorf("the symmetric key: %w", err)
+		entry.Refused = err.Error()
+		if werr := w.recordCustody(at, *entry); werr != nil {
+			return errors.Join(err, werr)
+		}
+		return err
 	}
 	k.session, k.opened = session, entry
 	return nil
@@ -101,15 +118,10 @@ func (w *World) authorisation(at time.Duration, s *shares, label hsm.KeyLabel, u
 	}, signed, nil
 }
 
-// tryShares opens a secret with those shares that have arrived, one set after the
-// other until one fits. Who gave a share, and whose does not fit, is in the entry.
-func tryShares[S any](s *shares, called, at time.Duration, entry *Custody, open func([]custody.Share) (S, error)) (S, error) {
-	var here []*heldShare
-	for _, h := range s.coming(called) {
-		if h.arrival(called) <= at {
-			here = append(here, h)
-		}
-	}
+// tryShares opens a secret with those shares that were handed over, one set after
+// the other until one fits. Who gave a share, and whose does not fit, is in the entry.
+func tryShares[S any](s *shares, called time.Duration, entry *Custody, open func([]custody.Share) (S, error)) (S, error) {
+	here := s.handedOver(called)
 	var session S
 	err := fmt.Errorf("%w: %d are here", custody.ErrTooFewShares, len(here))
 	var used []*heldShare
@@ -122,15 +134,21 @@ func tryShares[S any](s *shares, called, at time.Duration, entry *Custody, open 
 			break // it is not about a share
 		}
 	}
-	entry.Shares = []ShareGiven{}
-	for _, h := range s.held {
-		g := ShareGiven{Custodian: h.by.name, Party: h.by.party, Share: h.share.Index()}
-		for _, u := range used {
-			g.Given = g.Given || u == h
-		}
-		entry.Shares = append(entry.Shares, g)
-	}
+	entry.Shares = s.told(used)
 	return session, err
+}
+
+// recordUnused tells what custodians did about their shares of the symmetric key
+// where the key that it goes with is not open, if they were asked.
+func (w *World) recordUnused(at time.Duration, c *custodians) error {
+	if c.symmetric == nil || w.cfg.Envelope == nil {
+		return nil
+	}
+	s := c.symmetric.shares
+	return w.recordCustody(at, Custody{
+		Key: string(s.label), Decision: c.summoned.DecisionSeq, DecisionHash: c.summoned.DecisionHash, Needed: s.needed, Of: len(s.held), Parties: s.parties,
+		Shares: s.told(nil), Refused: "not tried, because " + c.words() + " is not open", Sample: custodySample,
+	})
 }
 
 // notOpened tells why a key is not open, and arranges for the next try: when the
@@ -141,7 +159,7 @@ func (w *World) notOpened(at time.Duration, c *custodians, entry *Custody, err e
 	if entry.Refused = err.Error(); errors.Is(err, hsm.ErrUnavailable) {
 		entry.Refused = "the token does not answer, or refuses the PIN"
 	}
-	if _, werr := w.record(journal.KindCustody, at, *entry); werr != nil {
+	if werr := w.recordCustody(at, *entry); werr != nil {
 		return errors.Join(err, werr)
 	}
 	switch {
@@ -150,6 +168,10 @@ func (w *World) notOpened(at time.Duration, c *custodians, entry *Custody, err e
 		return w.announce(at, c.key, fmt.Sprintf("%s is not open: its token does not answer, or refuses the PIN. The custodians wait, and it is tried again at %s", c.words(), journal.FormatAt(c.opens)))
 	case errors.Is(err, custody.ErrUnfit) || errors.Is(err, custody.ErrTooFewShares):
 		next, can := c.quorum(c.called, at)
+		if again := c.askedAgain(at); again > 0 && (!can || again < next) {
+			w.expect(c, again)
+			return w.announce(at, c.key, fmt.Sprintf("%s is not open: a share was kept back. Those who are there are asked again at %s", c.words(), journal.FormatAt(again)))
+		}
 		if can {
 			w.expect(c, next)
 			return w.announce(at, c.key, fmt.Sprintf("%s is not open: the shares do not fit together, so one of them is not what was given out. The next custodian is expected at %s", c.words(), journal.FormatAt(next)))
@@ -192,8 +214,7 @@ func (w *World) closeGuard(_ context.Context, at time.Duration, c *custodians) e
 func (w *World) recordClosed(at time.Duration, opened *Custody, uses int) error {
 	entry := *opened
 	entry.Opened, entry.Closed, entry.Uses, entry.Note, entry.Shares = false, true, uses, "", []ShareGiven{}
-	_, err := w.record(journal.KindCustody, at, entry)
-	return err
+	return w.recordCustody(at, entry)
 }
 
 // closeGuards ends every session.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"smki.example/hsm"
 	"smki.example/hsm/custody"
 )
 
@@ -20,14 +21,22 @@ type custodian struct {
 }
 
 // A heldShare is one share of a secret with the person it was given to, on paper
-// of his own. In a drill it is kept in memory, apart from every token.
+// of his own or in a sealed envelope. In a drill it is kept in memory, apart from
+// every token.
 type heldShare struct {
-	by      *custodian
-	person  int
-	share   custody.Share
-	missing bool // not to be found
-	corrupt bool // does not fit the others; nobody knows until it is tried
-	seen    bool // somebody else has it or may have it
+	by       *custodian
+	person   int
+	number   int            // of the share
+	paper    *custody.Share // nil: in the envelope, or destroyed
+	envelope []byte         // the share, encrypted under a code that its custodian has
+	missing  bool           // not to be found
+	corrupt  bool           // does not fit the others; nobody knows until it is tried
+	seen     bool           // somebody else has it or may have it
+
+	// What its custodian did about the opening that is going on.
+	handed   *custody.Share // over; nil: not, or not yet
+	withheld bool
+	mistyped int
 }
 
 // there reports whether its custodian could bring the share.
@@ -42,33 +51,71 @@ func (h *heldShare) kept() bool { return !h.missing && !h.by.vacant && h.person 
 // given is the share as it is handed over. One octet of a corrupt one is wrong.
 func (h *heldShare) given() custody.Share {
 	if h.corrupt {
-		return h.share.Damaged()
+		return h.handed.Damaged()
 	}
-	return h.share
+	return *h.handed
 }
 
 // shares are those of one secret.
 type shares struct {
 	of      string // the secret, in the words of a scenario
+	label   hsm.KeyLabel
+	asked   int // how often custodians were asked for it, over all decisions
 	held    []*heldShare
 	needed  int
 	parties int
 }
 
-// shareOut gives the shares of a split to the seats they were made for, in order.
-func shareOut(of string, seats []*custodian, made []custody.Share, parties int) *shares {
-	s := &shares{of: of, needed: made[0].Open(), parties: parties}
+// shareOut gives the shares of a split to the seats they were made for, in order:
+// on paper, or each in an envelope whose code its custodian is told.
+func (w *World) shareOut(of string, label hsm.KeyLabel, seats []*custodian, made []custody.Share) (*shares, error) {
+	s := &shares{of: of, label: label, needed: made[0].Open(), parties: w.cfg.Procedure.CustodyOf(of).Parties}
 	for i, share := range made {
-		s.held = append(s.held, &heldShare{by: seats[i], person: seats[i].person, share: share})
+		h := &heldShare{by: seats[i], person: seats[i].person, number: share.Index()}
+		if w.cfg.Envelope == nil {
+			h.paper = &share
+		} else {
+			code, sealed, err := sealShare(share)
+			if err != nil {
+				return nil, err
+			}
+			h.envelope = sealed
+			w.cfg.Envelope(seats[i].name, string(label), code)
+		}
+		s.held = append(s.held, h)
 	}
-	return s
+	return s, nil
+}
+
+// holdersOf are those of some custodians who hold any of some secrets, in the order
+// in which they sit.
+func (w *World) holdersOf(some []*custodian, secrets ...string) []*custodian {
+	var out []*custodian
+	for _, c := range some {
+		if slices.ContainsFunc(secrets, func(secret string) bool { return slices.Contains(w.cfg.Procedure.CustodyOf(secret).Seats, c.name) }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// holdersAmong are those of some custodians who hold a secret, in the order in which
+// the procedure pack names them.
+func (w *World) holdersAmong(secret string, some []*custodian) []*custodian {
+	var out []*custodian
+	for _, x := range w.cfg.Procedure.Holders(secret) {
+		if i := slices.IndexFunc(some, func(c *custodian) bool { return c.name == x.Seat }); i >= 0 {
+			out = append(out, some[i])
+		}
+	}
+	return out
 }
 
 // holders are the Parties of those who hold the shares, for the vault.
 func (s *shares) holders() custody.Holders {
 	h := custody.Holders{Party: map[int]string{}, Distinct: s.parties}
 	for _, held := range s.held {
-		h.Party[held.share.Index()] = held.by.party
+		h.Party[held.number] = held.by.party
 	}
 	return h
 }

@@ -94,6 +94,9 @@ func (w *World) tellUse(opened *Custody, key string, digest [32]byte, number, de
 		use.Device = w.fleet.Device(device).ID.String()
 	}
 	_, err := w.record(journal.KindKeyUse, w.clock.now(), use)
+	if err == nil && number == 1 {
+		w.tell(w.clock.now(), use)
+	}
 	return err
 }
 

@@ -46,8 +46,9 @@ type scriptText struct {
 	tokens       []string // lines of YAML
 	keys         []string
 	certificates []string
-	contingency  string // the section, or nothing
-	custodians   []*custodian
+	contingency  string       // the section, or nothing
+	custodians   []*custodian // who take part in what the script does
+	given        []*custodian // who got new shares, of what it makes or with it; nil: the same
 	steps        []string
 	// what is to be given to the run
 	existing map[string][]byte
@@ -161,7 +162,10 @@ func (w *World) hold(ctx context.Context, at time.Duration, s *scriptText) (*cer
 	for _, c := range made.Issued {
 		entry.Certificates = append(entry.Certificates, c.Name)
 	}
-	for _, c := range s.custodians {
+	if s.given == nil {
+		s.given = s.custodians
+	}
+	for _, c := range s.given {
 		entry.Custodians = append(entry.Custodians, c.name)
 	}
 	if s.contingency != "" {

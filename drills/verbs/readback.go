@@ -75,6 +75,7 @@ func (w *World) readBack(ctx context.Context, at time.Duration, a engine.Action)
 		}
 		body.Answered++
 		body.Holding[w.holder(p, said[chiefCell(p.role)])]++
+		w.strangerSeen = w.strangerSeen || w.intruders(chiefCell(p.role), said[chiefCell(p.role)])
 		w.learnRead(d.Device.Index, p.role, said[chiefCell(p.role)])
 		for _, cell := range cellsOf(p.role) {
 			if held, has := d.Device.Cell(cell); has && held.KeyID != said[cell] {

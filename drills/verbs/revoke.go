@@ -93,12 +93,11 @@ func (w *World) withdraw(ctx context.Context, at time.Duration, p *party, sets [
 			w.revokedAt = at
 		}
 		issuers = append(issuers, r.Issuer)
-		_, err := w.record(journal.KindRevocation, at, Revoked{
-			Serial: r.Serial.String(), Issuer: "issuing-oca", Party: p.name, Reason: r.Reason.String(), By: r.By, Note: r.Says(),
-		})
-		if err != nil {
+		body := Revoked{Serial: r.Serial.String(), Issuer: "issuing-oca", Party: p.name, Reason: r.Reason.String(), By: r.By, Note: r.Says()}
+		if _, err := w.record(journal.KindRevocation, at, body); err != nil {
 			return nil, err
 		}
+		w.tell(at, body)
 	}
 	return issuers, nil
 }

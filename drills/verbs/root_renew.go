@@ -28,9 +28,10 @@ func (w *World) renewRoot(ctx context.Context, at time.Duration, who []*custodia
 		return err
 	}
 	s := newScript("A new Root OCA and everything under it for the exercise")
+	s.given = w.holdersOf(who, secretContingency, secretSymmetric, secretRecovery)
 	s.open("ca", "the keys of the certification authorities")
 	w.scriptContingency(s, contingency)
-	s.wrap(hsm.Label(contingencyName, contingency), false, who, w.cfg.Procedure.Threshold.Shares)
+	s.wrap(hsm.Label(contingencyName, contingency), false, w.holdersAmong(secretSymmetric, who), w.cfg.Procedure.CustodyOf(secretSymmetric).Shares)
 	s.make(hsm.Label(thingRootOCA, root), "ca", "Root OCA certificates and ARLs")
 	s.certify(thingRootOCA, "issues the Root OCA certificate", fmt.Sprintf("profile: root-oca, key: %s, cn: EXR%c, contingency: %s",
 		hsm.Label(thingRootOCA, root), letter(root), hsm.Label(contingencyName, contingency)))

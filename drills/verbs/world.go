@@ -113,15 +113,19 @@ type World struct {
 	pending   []pendingAct         // what the world will do by itself besides campaigns
 	counters  watch                // counters of the devices as last seen
 	harm      harm
+	curve     []CurvePoint // for pictures
+	pictured  *pictured
 	readBacks int
 	reports   int
 	files     int // exchanged, for the numbers in their names
 	deferrals map[*party]*deferral
 	refusals  []string      // verbs that the rules refused, for the summary
 	revokedAt time.Duration // when a certificate was last revoked
-	differ    int           // cells that are not what a device said when it was asked
-	issued    int           // organisation certificates since 0:00
-	snapshot  fleet.Snapshot
+	// strangerSeen says that a device was asked and had an intruder's key.
+	strangerSeen bool
+	differ       int // cells that are not what a device said when it was asked
+	issued       int // organisation certificates since 0:00
+	snapshot     fleet.Snapshot
 
 	unaccounted int           // signatures of CA keys without an intent; set by Closing
 	before      []pendingNote // for the journal, once it has begun
@@ -230,6 +234,7 @@ func (w *World) make(ctx context.Context) error {
 		}
 	}
 	w.counters = watchCounters(w.fleet)
+	w.curve = []CurvePoint{{0, 0}}
 	return nil
 }
 
@@ -263,9 +268,10 @@ func (w *World) record(kind journal.Kind, at time.Duration, body any) (int64, er
 	return seq, err
 }
 
-// tell lets people hear of what is in the journal.
+// tell lets people hear of what is in the journal. What came before the drill is
+// nobody's news.
 func (w *World) tell(at time.Duration, body any) {
-	if w.cfg.Told != nil {
+	if w.cfg.Told != nil && w.begun {
 		w.cfg.Told(at, body)
 	}
 }
