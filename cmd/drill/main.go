@@ -46,6 +46,6 @@ Examples:
   drill run S02 --out packs/b --choose "recovery key=not required"
   drill compare packs/a packs/b                      what the other decision would have cost
   drill verify packs/a --head TALON-SUMMIT-…         is this the record that was read into the minutes?`,
-		Commands: []*cli.Command{listCommand(), checkCommand(), runCommand(), verifyCommand(), reportCommand(), compareCommand(), procedureCommand(), papersCommand(), coverageCommand(), replayCommand(), branchCommand(), forecastCommand(), gbcsCommand(), newCommand()},
+		Commands: []*cli.Command{listCommand(), checkCommand(), runCommand(), verifyCommand(), redactCommand(), reportCommand(), compareCommand(), procedureCommand(), papersCommand(), coverageCommand(), replayCommand(), branchCommand(), forecastCommand(), gbcsCommand(), serveCommand(), newCommand()},
 	}
 }
