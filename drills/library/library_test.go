@@ -72,6 +72,15 @@ func play(t *testing.T, id string, seed int64, chosen ...string) *course {
 // playWith plays a shipped drill for real, with the answers of a decider.
 func playWith(t *testing.T, id string, seed int64, answers func(*scenario.Scenario) (engine.Decider, error)) *course {
 	t.Helper()
+	return playAs(t, id, seed, func(c *engine.Config) (err error) {
+		c.Decider, err = answers(c.Scenario)
+		return err
+	})
+}
+
+// playAs plays a shipped drill for real, as arrange arranges it.
+func playAs(t *testing.T, id string, seed int64, arrange func(*engine.Config) error) *course {
+	t.Helper()
 	if _, err := softhsm.Find(); err != nil {
 		if os.Getenv("SMKI_NO_SKIP") == "1" {
 			t.Fatal(err)
@@ -81,8 +90,6 @@ func playWith(t *testing.T, id string, seed int64, answers func(*scenario.Scenar
 	p, err := procedure.Sample()
 	require.NoError(t, err)
 	s, err := library.Load(id, verbs.Vocabulary(p))
-	require.NoError(t, err)
-	decider, err := answers(s)
 	require.NoError(t, err)
 	pack, scratch := t.TempDir(), t.TempDir()
 	key, err := journal.LoadKey(filepath.Join(t.TempDir(), "record.key"))
@@ -98,10 +105,12 @@ func playWith(t *testing.T, id string, seed int64, answers func(*scenario.Scenar
 	require.NoError(t, err)
 	defer func() { require.NoError(t, world.Close()) }()
 	environment, n, versions := world.Start()
-	result, err := engine.Run(context.Background(), engine.Config{
-		Scenario: s, World: world, Journal: record, Decider: decider, Epoch: epoch,
+	config := engine.Config{
+		Scenario: s, World: world, Journal: record, Epoch: epoch,
 		Seed: seed, Environment: environment, Devices: n, Answers: "script", Versions: versions,
-	})
+	}
+	require.NoError(t, arrange(&config))
+	result, err := engine.Run(context.Background(), config)
 	require.NoError(t, err)
 	entries, err := journal.ReadAll(path)
 	require.NoError(t, err)
