@@ -48,6 +48,9 @@ func newHouse(p *procedure.Pack, s *scenario.Scenario) *house {
 	}
 	for _, name := range h.listeners() {
 		title := capital(name)
+		if words, is := listenerTitles[name]; is {
+			title = words
+		}
 		if s != nil {
 			if x, is := s.Party(name); is {
 				title = x.Name
@@ -63,6 +66,9 @@ func newHouse(p *procedure.Pack, s *scenario.Scenario) *house {
 	}
 	return h
 }
+
+// listenerTitles are abbreviations of a pack's recipients, spelled out.
+var listenerTitles = map[string]string{"rdp": "Registration data providers", "secas": "Code administrator (SECAS)", "authority": "The Authority", "other parties": "Other Parties"}
 
 func (h *house) add(s Seat) {
 	h.index[s.ID] = len(h.seats)
