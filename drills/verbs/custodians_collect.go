@@ -143,24 +143,29 @@ func (c *custodians) handedEnough() bool {
 // which there is not enough; 0 if that would not help, or they were asked often
 // enough.
 func (c *custodians) askedAgain(at time.Duration) time.Duration {
-	kept := false
 	for _, s := range c.secrets() {
 		var some []*heldShare
 		for _, h := range s.coming(c.called) {
 			if h.handed != nil || h.withheld {
 				some = append(some, h)
 			}
-			kept = kept || h.withheld
 		}
 		if !s.open(some) {
 			return 0
 		}
 	}
-	if !kept || c.patience == attempts-1 {
+	if !c.keptBack() || c.patience == attempts-1 {
 		return 0
 	}
 	c.patience++
 	return at + AgainAfter
+}
+
+// keptBack reports whether a custodian who was there did not give a share.
+func (c *custodians) keptBack() bool {
+	return slices.ContainsFunc(c.secrets(), func(s *shares) bool {
+		return slices.ContainsFunc(s.held, func(h *heldShare) bool { return h.withheld })
+	})
 }
 
 // told is what each custodian did about a share, for the record.

@@ -174,7 +174,11 @@ func (w *World) notOpened(at time.Duration, c *custodians, entry *Custody, err e
 		}
 		if can {
 			w.expect(c, next)
-			return w.announce(at, c.key, fmt.Sprintf("%s is not open: the shares do not fit together, so one of them is not what was given out. The next custodian is expected at %s", c.words(), journal.FormatAt(next)))
+			why := "the shares do not fit together, so one of them is not what was given out"
+			if c.keptBack() {
+				why = "a share was kept back"
+			}
+			return w.announce(at, c.key, fmt.Sprintf("%s is not open: %s. The next custodian is expected at %s", c.words(), why, journal.FormatAt(next)))
 		}
 		c.opens = 0
 		return w.announce(at, c.key, fmt.Sprintf("%s is not open, and nobody else is coming: %s", c.words(), c.short()))

@@ -53,13 +53,19 @@ findings: [{expect: fleet.count > 0}]
 type stage struct {
 	t *testing.T
 	*verbs.World
-	now    time.Duration
-	record *journal.Journal
-	pack   string
-	text   string // of the scenario whose names questions may use
+	now     time.Duration
+	record  *journal.Journal
+	pack    string
+	scratch string
+	text    string // of the scenario whose names questions may use
 }
 
 func newStage(t *testing.T, text string) *stage {
+	t.Helper()
+	return newStageWith(t, text, func(*verbs.Config) {})
+}
+
+func newStageWith(t *testing.T, text string, change func(*verbs.Config)) *stage {
 	t.Helper()
 	if _, err := softhsm.Find(); err != nil {
 		if os.Getenv("SMKI_NO_SKIP") == "1" {
@@ -77,12 +83,14 @@ func newStage(t *testing.T, text string) *stage {
 	record, err := journal.Create(filepath.Join(pack, journal.FileName), journal.Config{Key: key, RunID: "test", Clock: time.Now})
 	require.NoError(t, err)
 	t.Cleanup(func() { record.Close() })
-	world, err := verbs.New(t.Context(), verbs.Config{
+	cfg := verbs.Config{
 		Scenario: s, Procedure: p, Journal: record, Pack: pack, Scratch: t.TempDir(), Seed: 3, Epoch: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-	})
+	}
+	change(&cfg)
+	world, err := verbs.New(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, world.Close()) })
-	return &stage{t: t, World: world, record: record, pack: pack, text: plot}
+	return &stage{t: t, World: world, record: record, pack: pack, scratch: cfg.Scratch, text: plot}
 }
 
 // act does a verb at a time, after everything that was due before it.
