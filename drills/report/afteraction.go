@@ -71,8 +71,10 @@ func (a *after) overview() {
 	facts = append(facts,
 		[2]string{"Estate", fmt.Sprintf("%s simulated devices, seed %d", thousands(r.Start.Devices), r.Start.Seed)},
 		[2]string{"Procedure", fmt.Sprintf("%s, version %d. %s.", r.Pack.Title, r.Pack.Version, capital(r.Pack.Source))},
-		[2]string{"Run", r.Start.Run},
 	)
+	if r.Start.Run != r.name() {
+		facts = append(facts, [2]string{"Run", r.Start.Run})
+	}
 	if m := a.meeting; m != nil && len(m.Runs) > 1 {
 		facts = append(facts, [2]string{"Runs", a.runs()})
 	}
@@ -117,7 +119,7 @@ func (a *after) runs() string {
 func (a *after) summary() {
 	a.heading("Summary")
 	if text := a.r.remark("summary"); text != "" {
-		a.text(text)
+		a.said(text)
 	}
 	var rows [][2]string
 	for i, text := range a.r.Verdict() {
@@ -182,6 +184,13 @@ func (a *after) objectives() {
 			add(x.Body.Objective, a.objective(x.Body.Objective), "")
 		}
 	}
+	if len(ratings) == 0 {
+		for i, row := range rows {
+			rows[i] = []string{row[0], row[3]}
+		}
+		a.table([]float64{9, 3}, []string{"objective", "what the record shows"}, rows)
+		return
+	}
 	a.table([]float64{4.4, 0.9, 5, 2.4}, []string{"objective", "rating", "evidence", "what the record shows"}, rows)
 }
 
@@ -232,7 +241,7 @@ func (a *after) decisions() {
 		for _, c := range a.r.corrections(d.Seq) {
 			how += " [" + correctionText(c) + "]"
 		}
-		rows = append(rows, []string{clock(d.At), a.r.BodyName(b.Body) + ": " + b.Asks, capital(b.Chosen), how})
+		rows = append(rows, []string{clock(d.At), capital(a.r.BodyName(b.Body)) + ": " + b.Asks, capital(b.Chosen), how})
 	}
 	a.table([]float64{0.8, 3.4, 1.8, 6.6}, []string{"time", "question", "decided", "how"}, rows)
 }
@@ -285,7 +294,7 @@ func (a *after) strengths() {
 	a.heading("Strengths")
 	text, notes := a.r.remark("strengths"), a.notes("strength")
 	if text != "" {
-		a.text(text)
+		a.said(text)
 	}
 	if len(notes) > 0 {
 		a.sub("As observers noted them")
@@ -299,7 +308,7 @@ func (a *after) strengths() {
 func (a *after) improve() {
 	a.heading("Areas to improve")
 	if text := a.r.remark("improve"); text != "" {
-		a.text(text)
+		a.said(text)
 	}
 	if notes := a.notes("improve"); len(notes) > 0 {
 		a.sub("As observers noted them")

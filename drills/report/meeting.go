@@ -283,6 +283,9 @@ func (m *Meeting) SeatTitle(seat string) string {
 		}
 		return "Custodian " + member
 	}
+	if body == "listener" {
+		return capital(member)
+	}
 	b, known := bodyOf(m.pack, body)
 	if !known {
 		return capital(body) + ", " + member

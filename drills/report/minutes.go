@@ -20,7 +20,7 @@ func (r *Report) Minutes() *Paper {
 	p := r.paper("Minutes", "For approval by the committee.")
 	m := &minutes{Paper: p, r: r, meeting: r.Meeting}
 	if text := r.remark("minutes"); text != "" {
-		p.text(text)
+		p.said(text)
 	}
 	m.held()
 	m.attendance()

@@ -38,7 +38,7 @@ func (m *minutes) item(n int, x item) {
 func (m *minutes) put(x item) {
 	q := x.asked.Body
 	facts := [][2]string{
-		{"Put to", m.r.BodyName(q.Body) + again(q.Asking)},
+		{"Put to", capital(m.r.BodyName(q.Body)) + again(q.Asking)},
 		{"Asked", fmt.Sprintf("%s (%s); to be answered by %s", clock(x.asked.At), stamp(x.asked.Wall), clockText(q.Deadline))},
 	}
 	if q.Voting != nil {
@@ -57,7 +57,7 @@ func (m *minutes) put(x item) {
 		m.sub("Figures laid before the members")
 		var rows [][]string
 		for _, s := range q.Shown {
-			rows = append(rows, []string{capital(s.Label), s.Value})
+			rows = append(rows, []string{capital(s.Label), shownValue(s.Value)})
 		}
 		m.table([]float64{6, 6}, []string{"figure", "as it stood"}, rows)
 	}
@@ -66,11 +66,25 @@ func (m *minutes) put(x item) {
 	for _, o := range q.Options {
 		opens := ""
 		if o.Opens != "" {
-			opens = "the " + capital(o.Opens) + " key"
+			opens = " Opens the " + capital(o.Opens) + " key."
 		}
-		rows = append(rows, []string{o.Name, o.Says, opens})
+		rows = append(rows, []string{o.Name, sentence(capital(o.Says)) + opens})
 	}
-	m.table([]float64{2.5, 7, 2.5}, []string{"answer", "what it means", "opens"}, rows)
+	m.table([]float64{2.5, 9.5}, []string{"answer", "what it means"}, rows)
+}
+
+// shownValue is a figure as people write it.
+func shownValue(v string) string {
+	switch v {
+	case "true":
+		return "yes"
+	case "false":
+		return "no"
+	}
+	if n := len(v); n > 2 && v[0] == '"' && v[n-1] == '"' {
+		return v[1 : n-1]
+	}
+	return v
 }
 
 // weighed is the factors with what was found on each; one on which nothing was
@@ -291,9 +305,9 @@ func (m *minutes) decided(x item) {
 	d := x.decided
 	lines := []string{capital(d.Body.Chosen)}
 	if says := optionSays(*d); says != "" {
-		lines = append(lines, capital(says)+".")
+		lines = append(lines, sentence(capital(says)))
 	}
-	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s.", m.r.BodyName(d.Body.Body), clock(d.At), stamp(d.Wall), capital(d.Body.Note)))
+	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s.", capital(m.r.BodyName(d.Body.Body)), clock(d.At), stamp(d.Wall), capital(d.Body.Note)))
 	if d.Body.Reason != "" {
 		lines = append(lines, "Reason: "+sentence(d.Body.Reason))
 	}

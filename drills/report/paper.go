@@ -55,10 +55,20 @@ type card struct {
 	Label, Number, At, As, From, To, Text, Only string
 }
 
-func (p *Paper) add(parts ...part)    { p.Parts = append(p.Parts, parts...) }
-func (p *Paper) heading(text string)  { p.add(part{Kind: "heading", Text: text}) }
-func (p *Paper) sub(text string)      { p.add(part{Kind: "sub", Text: text}) }
-func (p *Paper) text(text string)     { p.add(part{Kind: "text", Text: text}) }
+func (p *Paper) add(parts ...part)   { p.Parts = append(p.Parts, parts...) }
+func (p *Paper) heading(text string) { p.add(part{Kind: "heading", Text: text}) }
+func (p *Paper) sub(text string)     { p.add(part{Kind: "sub", Text: text}) }
+func (p *Paper) text(text string)    { p.add(part{Kind: "text", Text: text}) }
+
+// said is what somebody wrote, a paragraph at a time.
+func (p *Paper) said(text string) {
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		if paragraph = strings.TrimSpace(paragraph); paragraph != "" {
+			p.text(paragraph)
+		}
+	}
+}
+
 func (p *Paper) note(text string)     { p.add(part{Kind: "note", Text: text}) }
 func (p *Paper) list(items ...string) { p.add(part{Kind: "list", Items: items}) }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -117,14 +118,12 @@ func commit(body Body) (Body, []byte, error) {
 var textType = reflect.TypeFor[Text]()
 
 // eachText returns the body with each of its texts replaced by what change makes
-// of it. Texts are members of the body itself; a test holds every body to that.
+// of it, in the order in which they stand in the line: by the names of members.
+// Texts are members of the body itself; a test holds every body to that.
 func eachText(body Body, change func(Text) (Text, error)) (Body, error) {
 	v := reflect.New(reflect.TypeOf(body)).Elem()
 	v.Set(reflect.ValueOf(body))
-	for i := range v.NumField() {
-		if v.Field(i).Type() != textType {
-			continue
-		}
+	for _, i := range textMembers(v.Type()) {
 		t, err := change(v.Field(i).Interface().(Text))
 		if err != nil {
 			return body, fmt.Errorf("%s: %w", v.Type().Field(i).Name, err)
@@ -134,7 +133,19 @@ func eachText(body Body, change func(Text) (Text, error)) (Body, error) {
 	return v.Interface().(Body), nil
 }
 
-// Texts are the texts of a body, in the order of its members.
+// textMembers are the texts of a type of body, by the names that they have in a line.
+func textMembers(t reflect.Type) []int {
+	var out []int
+	for i := range t.NumField() {
+		if t.Field(i).Type == textType {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b int) int { return strings.Compare(t.Field(a).Tag.Get("json"), t.Field(b).Tag.Get("json")) })
+	return out
+}
+
+// Texts are the texts of a body, in the order in which they stand in its line.
 func Texts(body Body) []Text {
 	var out []Text
 	if body == nil {

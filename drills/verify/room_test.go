@@ -31,7 +31,9 @@ func said(reason string) func(*journal.Question, *journal.Decision) {
 func TestVotesAsTheyWereCast(t *testing.T) {
 	t.Parallel()
 	begun := roombook.Run{Number: 1, Why: "begun"}
-	others := []roombook.Body{castBy("network", yes, ""), castBy("small", no, "")}
+	others := []roombook.Body{castBy("network", yes, ""), castBy("small", no, ""),
+		roombook.Action{Number: 1, What: roombook.Say("call them"), Owner: roombook.Say("the desk"), From: roombook.Say("nobody came")},
+		roombook.Survey{Person: "p1", Answers: map[string]int{"a": 5}, Well: roombook.Say("calm"), Better: roombook.Say("time")}}
 	for why, row := range map[string]struct {
 		book   []roombook.Body
 		reason string
