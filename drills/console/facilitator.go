@@ -409,6 +409,37 @@ func (p *page) DecidedLast() []room.Decided {
 	return list
 }
 
+// SeatWord is what a seat is called where its body is named beside it.
+func (p *page) SeatWord(s room.Seat) string {
+	if rest, is := strings.CutPrefix(s.Title, s.BodyName+", "); is {
+		return rest
+	}
+	return s.Title
+}
+
+// FittingPace says which pace brings the drill to its end in the time that it is
+// meant to take people.
+func (p *page) FittingPace() string {
+	if p.Sheet == nil || p.Sheet.Minutes == 0 {
+		return ""
+	}
+	var end time.Duration
+	for _, l := range p.Sheet.Lines {
+		end = max(end, l.At)
+	}
+	if end == 0 {
+		return ""
+	}
+	speed := end.Minutes() / float64(p.Sheet.Minutes)
+	fit := ""
+	for _, x := range p.Paces(1) {
+		if fit == "" || x.Speed <= speed {
+			fit = x.Says
+		}
+	}
+	return fmt.Sprintf("This drill goes on until %s of its own time, and is meant to take people %s: %s fits.", clock(end), plural(p.Sheet.Minutes, "minute"), strings.TrimSuffix(fit, "."))
+}
+
 // SeatName is the title of a seat.
 func (p *page) SeatName(id room.SeatID) string {
 	for _, s := range p.Seats {
