@@ -219,9 +219,12 @@ func (a *after) decisions() {
 	var rows [][]string
 	for _, d := range a.r.Decisions {
 		b := d.Body
-		how := capital(b.Note) + "."
-		if n := len(b.Votes); n > 0 {
-			how += " " + cmp.Or(b.Tally, voteCounts(b.Votes)+".")
+		how := sentence(capital(b.Note))
+		switch {
+		case b.Tally != "":
+			how = sentence(b.Tally)
+		case len(b.Votes) > 1:
+			how += " " + voteCounts(b.Votes) + "."
 		}
 		for _, x := range b.Dissent {
 			how += fmt.Sprintf(" Dissent: %s, for %s%s.", a.r.memberTitle(b.Body, x.Member), x.Option, because(x.Reason))

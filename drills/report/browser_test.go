@@ -53,6 +53,8 @@ func TestPagesInABrowser(t *testing.T) {
 	held, not := record(t, "not required", "held"), record(t, "required", "not held")
 	pages["report, held"], pages["report, not held"] = held.HTML, not.HTML
 	pages["guidance"] = held.Guidance().Paper().HTML
+	met := loaded(t, evening(t, nil))
+	pages["minutes"], pages["after-action report"], pages["plan"], pages["risks"] = met.Minutes().HTML, met.AfterAction().HTML, met.Plan().HTML, met.Risks().HTML
 	pages["compare"] = report.Compare(held, not).Paper().HTML
 	shard := journal.Entry{Seq: 2, At: time.Hour, Kind: journal.KindShard, Body: asJSON(t, map[string]any{"campaign": "1 supplier by method 1", "progress": map[string]int{"holding": 7}})}
 	curved, err := report.New(append(entries(t, journal.Start{Run: "one", Scenario: "S01", Label: "AMBER", Devices: 10}), shard), nil)

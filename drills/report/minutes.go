@@ -186,7 +186,14 @@ func (m *minutes) attendance() {
 		return
 	}
 	done := map[string]bool{}
-	for _, id := range m.r.bodies() {
+	bodies := m.r.bodies()
+	// Committees first, then those who answer alone.
+	slices.SortStableFunc(bodies, func(a, b string) int {
+		x, _ := bodyOf(m.r.Pack, a)
+		y, _ := bodyOf(m.r.Pack, b)
+		return boolOrder(x.Quorum == 0, y.Quorum == 0)
+	})
+	for _, id := range bodies {
 		b, is := bodyOf(m.r.Pack, id)
 		if !is {
 			continue

@@ -121,6 +121,9 @@ func (m *minutes) assessor(body, who string) string {
 	if seat, member, is := cutLast(who, "/"); is && seat == body {
 		who = member
 	}
+	if title, is := strings.CutPrefix(who, capital(m.r.BodyName(body))+", "); is {
+		return capital(title)
+	}
 	return m.r.memberTitle(body, who)
 }
 
@@ -130,9 +133,13 @@ func (m *minutes) ballot(x item) {
 	if d.Answered != "members" && len(d.Votes) == 0 {
 		return
 	}
-	m.sub("Votes")
-	if text := m.balloted(x); text != "" {
-		m.text(text)
+	if x.asked != nil && x.asked.Body.Voting == nil {
+		m.sub("Who answered")
+	} else {
+		m.sub("Votes")
+		if text := m.balloted(x); text != "" {
+			m.text(text)
+		}
 	}
 	var rows [][]string
 	for _, v := range m.voters(x.decided) {
@@ -187,9 +194,9 @@ func (m *minutes) balloted(x item) string {
 func ballotWords(did string) string {
 	switch did {
 	case "blind":
-		return "made blind"
+		return "called as a blind ballot"
 	case "open":
-		return "made open"
+		return "called as an open ballot"
 	}
 	return did
 }
@@ -249,8 +256,8 @@ func (m *minutes) voters(d *Decided) []voter {
 	if known {
 		for _, member := range body.Members {
 			one(member.ID)
-			if !member.Vote && slices.Contains(d.Body.Present, member.ID) {
-				add(member.ID, "attends", "")
+			if slices.Contains(d.Body.Present, member.ID) {
+				add(member.ID, choose(member.Vote, "did not vote", "attends"), "")
 			}
 		}
 	}
@@ -307,7 +314,11 @@ func (m *minutes) decided(x item) {
 	if says := optionSays(*d); says != "" {
 		lines = append(lines, sentence(capital(says)))
 	}
-	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s.", capital(m.r.BodyName(d.Body.Body)), clock(d.At), stamp(d.Wall), capital(d.Body.Note)))
+	how := sentence(capital(d.Body.Note))
+	if d.Body.Answered == "members" && d.Body.Tally != "" {
+		how = "By the votes above." // the note says them again, by the names of the pack
+	}
+	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s", capital(m.r.BodyName(d.Body.Body)), clock(d.At), stamp(d.Wall), how))
 	if d.Body.Reason != "" {
 		lines = append(lines, "Reason: "+sentence(d.Body.Reason))
 	}
