@@ -21,8 +21,10 @@ type asker struct {
 	screen screen
 	keys   *keyboard
 
-	asked    int64 // entry of the question that assessed is for
+	asked    int64 // entry of the question that what follows is for
 	assessed []journal.Assessment
+	declared []journal.Conflict  // interests
+	standIn  []journal.Alternate // alternates who are there
 }
 
 // nothing is what people type to let the time run out.
@@ -107,54 +109,6 @@ func about(q engine.Question, o journal.Option) string {
 		return " [FINAL this time: the question does not come back]"
 	}
 	return ""
-}
-
-// vote asks each member with a vote. The answer has no option if the votes decide
-// nothing: the engine says why, and the question is put again.
-func (a *asker) vote(ctx context.Context, q engine.Question, answer *engine.Answer) (silent bool, err error) {
-	a.screen.say(2, "VOTE: "+q.Voting.Says+".")
-	for _, o := range q.Options {
-		if o.Opens != "" {
-			a.screen.say(2, fmt.Sprintf("%q opens the %s key with that majority, and with nothing less.", o.Name, o.Opens))
-		}
-	}
-	a.screen.say(2, fmt.Sprintf("Number or name of an answer for each member. Enter: absent. \"all 2\": everybody who is left votes for 2. %q lets the time run out.", nothing))
-	var members []scenario.Member
-	for _, m := range q.Body.Members {
-		if m.Vote {
-			members = append(members, m)
-		}
-	}
-	for len(members) > 0 {
-		m := members[0]
-		text, err := a.keys.ask(ctx, "  "+m.Name+": ")
-		if err != nil {
-			return false, err
-		}
-		rest, everybody := strings.CutPrefix(strings.ToLower(text), "all ")
-		option := choose(q, text)
-		switch {
-		case text == "":
-			members = members[1:]
-		case strings.EqualFold(text, nothing):
-			return true, nil
-		case everybody && choose(q, rest) != "":
-			for _, m := range members {
-				answer.Votes = append(answer.Votes, journal.Vote{Member: m.ID, Option: choose(q, rest)})
-			}
-			members = nil
-		case option != "":
-			answer.Votes = append(answer.Votes, journal.Vote{Member: m.ID, Option: option})
-			members = members[1:]
-		default:
-			a.noOption(text)
-		}
-	}
-	if t := q.Count(answer.Votes); t.Option != "" {
-		answer.Option = t.Option
-		a.screen.say(2, fmt.Sprintf("%s: %s.", strings.ToUpper(t.Option), t.Split))
-	}
-	return false, nil
 }
 
 // option asks for one answer until there is one.

@@ -27,7 +27,7 @@ func (a *asker) assess(ctx context.Context, q engine.Question) (silent bool, err
 	if q.Refused != "" && a.asked == q.Seq {
 		return false, nil
 	}
-	a.asked, a.assessed = q.Seq, nil
+	a.asked, a.assessed, a.declared, a.standIn = q.Seq, nil, nil, nil
 	if len(q.Decision.Factors) == 0 {
 		return false, nil
 	}
