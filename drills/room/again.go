@@ -25,13 +25,13 @@ func (r *Room) reopen() error {
 	if r.st.run == 0 || r.st.phase == Setup || r.st.phase == Briefing {
 		return nil
 	}
-	d, entries, err := r.foldRun(r.st.run, 0)
+	d, entries, err := r.foldRun(r.st.run)
 	if err != nil {
 		return err
 	}
 	if d.start.Run == "" && len(r.st.runs) > 1 {
 		// It died before it began: what was before is still what people know.
-		if older, _, err := r.foldRun(r.st.runs[len(r.st.runs)-2].Number, 0); err == nil {
+		if older, _, err := r.foldRun(r.st.runs[len(r.st.runs)-2].Number); err == nil {
 			d = older
 		}
 	}
@@ -63,18 +63,19 @@ func (r *Room) entriesOf(run int) ([]journal.Entry, error) {
 	return entries, err
 }
 
-// foldRun folds the journal of a run, up to an entry or, for 0, all of it.
-func (r *Room) foldRun(run int, upTo int64) (*drill, []journal.Entry, error) {
+// foldRun folds the journal of a run. Of one that the end of the server broke off,
+// what the engine wrote about that is left out: the run will go on.
+func (r *Room) foldRun(run int) (*drill, []journal.Entry, error) {
 	entries, err := r.entriesOf(run)
 	if err != nil {
 		return nil, nil, err
 	}
+	if r.st.phase != HotWash && r.st.phase != Closed {
+		cut, _ := aborted(entries)
+		entries = entries[:cut]
+	}
 	d := newDrill(r.st.house)
-	for i, e := range entries {
-		if upTo > 0 && e.Seq > upTo {
-			entries = entries[:i]
-			break
-		}
+	for _, e := range entries {
 		if err := d.take(e); err != nil {
 			return nil, nil, err
 		}

@@ -361,7 +361,7 @@ func (r *Room) planShare(me *person, a GiveShare) (plan, error) {
 	}
 	of := shareOf{a.Seat, a.Key}
 	k := r.live.calls[of]
-	if k == nil {
+	if k == nil || k.done != "" {
 		return plan{}, refuse("Your share of this key is not asked for now.")
 	}
 	share := roombook.Share{Seat: string(a.Seat), Key: a.Key, Did: shareGiven}
@@ -369,7 +369,7 @@ func (r *Room) planShare(me *person, a GiveShare) (plan, error) {
 	case a.Withhold:
 		share.Did = shareWithheld
 		w, _ := writes(share)
-		w.then = func() error { k.answered(given{}); return nil }
+		w.then = func() error { k.answered(given{}, shareWithheld); return nil }
 		return w, nil
 	case !r.live.opens(of, a.Code):
 		share.Did = shareMistyped
@@ -381,7 +381,7 @@ func (r *Room) planShare(me *person, a GiveShare) (plan, error) {
 		return w, nil
 	}
 	w, _ := writes(share)
-	w.then = func() error { k.answered(given{r.live.envelopes[of], true}); return nil }
+	w.then = func() error { k.answered(given{r.live.envelopes[of], true}, shareGiven); return nil }
 	return w, nil
 }
 
@@ -389,7 +389,7 @@ func (r *Room) planTell(me *person, a TellWhom) (plan, error) {
 	if err := r.inPlay(); err != nil {
 		return plan{}, err
 	}
-	i := slices.IndexFunc(r.live.drill.duties, func(d duty) bool { return d.Step == a.Step })
+	i := slices.IndexFunc(r.live.drill.duties, func(d duty) bool { return d.Step == a.Step && !r.live.done[d.seq] })
 	if i < 0 {
 		return plan{}, refuse("There is nobody to tell under this step: it is done, or not yet due.")
 	}
@@ -410,6 +410,7 @@ func (r *Room) planTell(me *person, a TellWhom) (plan, error) {
 		if err := r.live.control.Told(a.Step, by); err != nil {
 			return refuse("%s.", capital(err.Error()))
 		}
+		r.live.done[d.seq] = true
 		return nil
 	}
 	return w, nil

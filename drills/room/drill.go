@@ -100,12 +100,17 @@ type opening struct {
 	key      string
 	expected time.Duration
 	open     bool
-	ever     bool // it was open at some time
+	result   time.Duration // when its shares were last asked for and it was opened or not; below 0: never
 }
 
-// opened says whether a key was open at some time of the drill.
-func (d *drill) opened(key string) bool {
-	return slices.ContainsFunc(d.calls, func(o opening) bool { return o.key == key && o.ever })
+// lastOpening is when the shares of a key were last asked for with a result.
+func (d *drill) lastOpening(key string) time.Duration {
+	for _, o := range d.calls {
+		if o.key == key {
+			return o.result
+		}
+	}
+	return -1
 }
 
 func newDrill(h *house) *drill {
@@ -367,7 +372,7 @@ func (d *drill) takeKey(e journal.Entry) error {
 	words := keyWords(b.Key)
 	i := slices.IndexFunc(d.calls, func(o opening) bool { return o.key == b.Key })
 	if i < 0 {
-		d.calls = append(d.calls, opening{key: b.Key})
+		d.calls = append(d.calls, opening{key: b.Key, result: -1})
 		i = len(d.calls) - 1
 	}
 	o := &d.calls[i]
@@ -376,7 +381,7 @@ func (d *drill) takeKey(e journal.Entry) error {
 		o.open, o.expected = false, 0
 		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is closed", words), Text: fmt.Sprintf("It signed %s.", plural(b.Uses, "command"))}, everybody)
 	case b.Opened:
-		o.open, o.ever = true, true
+		o.open, o.result = true, e.At
 		var given []string
 		for _, s := range b.Shares {
 			if s.Given {
@@ -385,7 +390,7 @@ func (d *drill) takeKey(e journal.Entry) error {
 		}
 		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is open", words), Text: fmt.Sprintf("%d of %d shares are needed; given by %s.", b.Needed, b.Of, strings.Join(given, ", "))}, everybody)
 	case b.Refused != "":
-		o.expected = 0
+		o.expected, o.result = 0, e.At
 		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is not opened", words), Text: capital(b.Refused)}, everybody)
 	case b.Expected != "":
 		o.expected, _ = journal.ParseAt(b.Expected)

@@ -60,6 +60,8 @@ type live struct {
 	script    map[roombook.On]bool // questions that the script answers: nobody sat there
 	calls     map[shareOf]*call
 	envelopes map[shareOf]string
+	heard     map[shareOf]bool // custodians who were asked in this process
+	done      map[int64]bool   // duties that people did, by the entry at which they fell due; the record says so in a second
 
 	// Of the engine's goroutine.
 	tail        *tail
@@ -151,7 +153,7 @@ func (r *Room) play(server context.Context, p planned) error {
 	a, s := r.st.arranged, r.st.scenario()
 	l := &live{
 		number: p.number, pack: r.packOf(p.number), control: &engine.Control{}, cancel: cancel, drill: newDrill(r.st.house), from: int64(len(p.entries)), stop: p.stop,
-		finish: make(chan struct{}, 1), left: make(chan struct{}), asked: map[roombook.On]*asked{}, script: map[roombook.On]bool{}, calls: map[shareOf]*call{}, envelopes: map[shareOf]string{},
+		finish: make(chan struct{}, 1), left: make(chan struct{}), asked: map[roombook.On]*asked{}, script: map[roombook.On]bool{}, calls: map[shareOf]*call{}, envelopes: map[shareOf]string{}, heard: map[shareOf]bool{}, done: map[int64]bool{},
 	}
 	r.live, r.trouble = l, ""
 	r.bump()

@@ -3,7 +3,6 @@ package room_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -396,5 +395,3 @@ func (s *scene) assess(name string, seat room.SeatID, b room.Ballot) {
 		}
 	}
 }
-
-var errNever = errors.New("never")

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"slices"
 	"strings"
+	"time"
 
 	"smki.example/drills/verbs"
 )
@@ -14,6 +15,7 @@ type call struct {
 	verbs.ShareCall
 	seat     SeatID
 	mistyped bool
+	done     string     // what was done with it, until the world goes on
 	said     chan given // one
 }
 
@@ -40,7 +42,7 @@ func (h hand) share(ctx context.Context, c verbs.ShareCall) (string, bool, error
 	case a := <-k.said:
 		return a.code, a.given, nil
 	case <-ctx.Done():
-		return "", false, nil
+		return "", false, verbs.ErrNotAnswered
 	}
 }
 
@@ -51,20 +53,30 @@ func (h hand) ask(c verbs.ShareCall) (*call, *given) {
 	defer h.mu.Unlock()
 	of := shareOf{h.st.house.custodian(c.Seat), c.Key}
 	code := h.l.envelopes[of]
-	switch did := h.st.shares[of]; {
+	did := h.st.shares[of]
+	// What was said before the server died, for an opening of which the record has no
+	// result, need not be said again.
+	before := !h.l.heard[of] && did.at > h.l.drill.lastOpening(c.Key)
+	h.l.heard[of] = true
+	switch {
 	case c.Mistyped:
 		// The room compares codes itself, so this one is the envelope's and opens nothing.
 		return nil, &given{}
-	case did == shareWithheld && !h.l.caught:
+	case before && did.did == shareWithheld:
 		return nil, &given{}
-	case did == shareGiven && !h.l.drill.opened(c.Key), !h.l.caught, h.st.sitting[of.seat].person == "":
-		// What was given before the server died need not be typed in again.
+	case before && did.did == shareGiven, h.st.sitting[of.seat].person == "":
 		return nil, &given{code, true}
 	}
 	k := &call{ShareCall: c, seat: of.seat, said: make(chan given, 1)}
 	h.l.calls[of] = k
 	h.bump()
 	return k, nil
+}
+
+// shareDid is what became of a share, and when.
+type shareDid struct {
+	did string
+	at  time.Duration
 }
 
 // What a Share entry of the book says.
@@ -75,9 +87,10 @@ const (
 )
 
 // answered gives a share to who waits for it. mu is held.
-func (k *call) answered(g given) {
+func (k *call) answered(g given, did string) {
 	select {
 	case k.said <- g:
+		k.done, k.mistyped = did, false
 	default: // it was given before
 	}
 }
@@ -87,7 +100,7 @@ func (k *call) answered(g given) {
 func (l *live) leave(st *state) {
 	for of, k := range l.calls {
 		if st.sitting[of.seat].person == "" {
-			k.answered(given{l.envelopes[of], true})
+			k.answered(given{l.envelopes[of], true}, shareGiven)
 		}
 	}
 }
@@ -112,7 +125,7 @@ func (l *live) callsFor(x *sight) []Call {
 		if !slices.Contains(x.seats, of.seat) && x.me.role != Facilitator {
 			continue
 		}
-		c := Call{Seat: of.seat, Key: k.Key, Words: k.Words, Digest: digest(k.Hash), Needed: k.Needed, Given: k.Given, Mistyped: k.mistyped}
+		c := Call{Seat: of.seat, Key: k.Key, Words: k.Words, Digest: digest(k.Hash), Needed: k.Needed, Given: k.Given, Mistyped: k.mistyped, Done: k.done}
 		if x.drill != nil {
 			for _, d := range x.drill.decided {
 				if d.seq == k.Decision {
@@ -125,8 +138,8 @@ func (l *live) callsFor(x *sight) []Call {
 	if l.caught {
 		// What was given or kept back stays on the custodian's screen.
 		for of, did := range x.st.shares {
-			if _, open := l.calls[of]; !open && did != shareMistyped && slices.Contains(x.seats, of.seat) {
-				out = append(out, Call{Seat: of.seat, Key: of.key, Words: keyWords(of.key), Done: did})
+			if _, open := l.calls[of]; !open && did.did != shareMistyped && slices.Contains(x.seats, of.seat) {
+				out = append(out, Call{Seat: of.seat, Key: of.key, Words: keyWords(of.key), Done: did.did})
 			}
 		}
 	}

@@ -25,6 +25,7 @@ type sight struct {
 	busy  bool // the drill is being made, and nothing can be done in it
 	// script says whether the script answers a question; nil where nobody knows any more.
 	script func(roombook.On) bool
+	done   func(duty) bool // a duty is done, and the record is about to say so
 }
 
 // all says whether this person sees everything.
@@ -47,6 +48,7 @@ func (r *Room) View(p PersonID) (*View, error) {
 	}
 	if !x.busy {
 		x.script = func(on roombook.On) bool { return r.live.script[on] }
+		x.done = func(d duty) bool { return r.live.done[d.seq] }
 	}
 	v := x.view()
 	v.Version = r.version
@@ -216,6 +218,9 @@ func (x *sight) told(v *View) {
 		v.Decided = append(v.Decided, x.decision(&d.decided[i]))
 	}
 	for _, t := range d.duties {
+		if x.done != nil && x.done(t) {
+			continue
+		}
 		seats := x.dutyOf(t)
 		if len(seats) == 0 && x.me.role == Facilitator {
 			seats = []SeatID{""}

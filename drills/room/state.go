@@ -29,7 +29,7 @@ type state struct {
 	run     int
 	runs    []roombook.Run
 	ballots map[roombook.On]*ballot
-	shares  map[shareOf]string // what became of a share in this course of events
+	shares  map[shareOf]shareDid // what became of a share in this course of events
 
 	notes       []Note
 	ratings     map[rated]Rated
@@ -95,7 +95,7 @@ type cast struct {
 func newState(p *procedure.Pack) *state {
 	return &state{
 		pack: p, phase: Setup, house: newHouse(p, nil), people: map[PersonID]*person{}, passes: map[string]PersonID{}, sitting: map[SeatID]sitting{},
-		ballots: map[roombook.On]*ballot{}, shares: map[shareOf]string{}, ratings: map[rated]Rated{}, surveys: map[PersonID]roombook.Survey{},
+		ballots: map[roombook.On]*ballot{}, shares: map[shareOf]shareDid{}, ratings: map[rated]Rated{}, surveys: map[PersonID]roombook.Survey{},
 		actions: map[int]roombook.Action{}, arising: map[arising]roombook.Action{}, risks: map[int]roombook.Risk{}, remarks: map[string]string{},
 	}
 }
@@ -127,7 +127,7 @@ func (s *state) take(e roombook.Entry) error {
 		s.run = b.Number
 		s.runs = append(s.runs, b)
 		if b.Why != resumed {
-			s.shares = map[shareOf]string{}
+			s.shares = map[shareOf]shareDid{}
 		}
 		if b.Why == branched {
 			// What is put anew is voted on anew; what was asked before it keeps its votes.
@@ -136,7 +136,7 @@ func (s *state) take(e roombook.Entry) error {
 	case roombook.Interest, roombook.Assessed, roombook.Ballot, roombook.Cast:
 		s.takeBallot(b)
 	case roombook.Share:
-		s.shares[shareOf{SeatID(b.Seat), b.Key}] = b.Did
+		s.shares[shareOf{SeatID(b.Seat), b.Key}] = shareDid{b.Did, e.At}
 	default:
 		s.takeRecord(e)
 	}
