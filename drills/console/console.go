@@ -122,6 +122,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /act/{name}", c.act)
 	mux.HandleFunc("GET /file/{name...}", c.file)
 	mux.HandleFunc("GET /replay", c.replay)
+	mux.HandleFunc("GET /replay/compare", c.compare)
 	mux.HandleFunc("GET /qr.svg", c.qr)
 	mux.HandleFunc("GET /static/{hash}/{name...}", c.static.serve)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })

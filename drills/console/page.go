@@ -47,7 +47,8 @@ type page struct {
 	Told        string // what was just done
 	Refused     string // what was not done, and why
 	Door        *door
-	Draft       *draft // a scenario that the facilitator writes
+	Compared    *contrast // two runs side by side, instead of the role's page
+	Draft       *draft    // a scenario that the facilitator writes
 
 	console *Console
 	screen  *screen
@@ -116,26 +117,6 @@ func (c *Console) now(v *visitor, query url.Values) (*page, error) {
 		p.Events += "?" + stream.Encode()
 	}
 	return p, nil
-}
-
-// replay is a person's screen as it was after an entry of the journal.
-func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
-	v := c.visitor(r)
-	if v == nil {
-		c.say(w, r, http.StatusForbidden, "You have not joined", "Join the exercise first, then open its replay.")
-		return
-	}
-	entry, err := strconv.ParseInt(r.URL.Query().Get("entry"), 10, 64)
-	if err != nil && r.URL.Query().Has("entry") {
-		c.say(w, r, http.StatusBadRequest, "There is no such moment", "Choose a moment on the timeline.")
-		return
-	}
-	view, err := c.room.ViewAt(v.person, entry)
-	if err != nil {
-		c.outage(w, r, err)
-		return
-	}
-	c.show(w, c.screens[v.role], http.StatusOK, "frame", c.of(v, view, r.URL.Query()))
 }
 
 // file gives a file of the sealed record to a person who may read it.

@@ -247,8 +247,8 @@ func over(phase room.Phase) *room.View {
 	v.Clock = room.Clock{At: minutesOf(12, 10), Wall: time.Now()}
 	v.Situation = situation(v.Clock.At, 0, 0, 0, 1960, 40)
 	v.Exercise.Title = "Supplier signing key stolen, and the intruder is racing"
-	v.Feed = append(v.Feed, room.Item{Seq: 98, At: minutesOf(12, 10), Kind: room.ItemOutcome, Title: "The drill is over: the system held", Text: "40 of 2,000 meters were not reached.", Words: wordsOfRecord},
-		room.Item{Seq: 96, At: minutesOf(12, 5), Kind: room.ItemFinding, Title: "Every meter that could be reached trusts the new keys", Good: good(true)})
+	v.Feed = append(v.Feed, room.Item{Seq: 96, At: minutesOf(12, 5), Kind: room.ItemFinding, Title: "Every meter that could be reached trusts the new keys", Good: good(true)},
+		room.Item{Seq: 98, At: minutesOf(12, 10), Kind: room.ItemOutcome, Title: "The drill is over: the system held", Text: "40 of 2,000 meters were not reached.", Words: wordsOfRecord})
 	v.After = &room.After{
 		Outcome: "finished", Finding: "held", Heading: "EXERCISE - AMBER - S02 - finished", Words: wordsOfRecord, RecordKey: "SHA256:4f1a 88c0 1d2e 9b7c", Answers: 5, Branches: []int{1},
 		Lines: []report.Line{

@@ -5,7 +5,8 @@
   const showTime = 14000;  // in milliseconds: long enough to be read aloud
   const wordsTime = 30000; // with words that are to be written down
   const box = document.getElementById("moment");
-  if (!box) return;
+  // In the replay everything can be looked at for as long as one likes.
+  if (!box || document.getElementById("replay")) return;
   const current = () => box.querySelector("[data-moment]");
   let seen = Number(current()?.dataset.moment || 0);
   let hide = 0;

@@ -195,8 +195,9 @@
       const fore = forced.matches ? ink : colour(this.box, "--curve-forecast");
       const dashes = [[8, 6], [2, 5], [14, 5, 2, 5]];
       let forecasts = 0;
-      const series = [{}].concat(c.series.map((s) => s.forecast
-        ? { label: s.name, stroke: fore, width: 2.5, dash: dashes[forecasts++ % dashes.length], spanGaps: true, points: { show: false } }
+      // A second line that was counted is another run.
+      const series = [{}].concat(c.series.map((s, i) => s.forecast || i > 0
+        ? { label: s.name, stroke: fore, width: 2.5, dash: dashes[forecasts++ % dashes.length], spanGaps: true, points: { show: false }, paths: s.forecast ? undefined : uPlot.paths.stepped({ align: 1 }) }
         : { label: s.name, stroke: good, width: 5, spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }));
       // One plot at a time: what changes is the whole line, and it is a few hundred points.
       this.plot = new uPlot({
@@ -211,6 +212,7 @@
         ],
         hooks: {
           draw: [(u) => {
+            if (c.now < 0) return;
             const x = u.valToPos(c.now, "x", true);
             const last = c.series[0].values.filter((v) => v !== null).at(-1);
             if (last === undefined) return;
@@ -244,7 +246,7 @@
           d.take(from.dataset.wall, JSON.parse(from.dataset.marks));
         }
       } else {
-        const from = document.querySelector("[data-curve]");
+        const from = place.dataset.from ? document.getElementById(place.dataset.from) : document.querySelector("[data-curve]");
         if (from && from.dataset.curve) d.take(from.dataset.curve);
       }
     }
