@@ -21,7 +21,9 @@ and every signature of a recovery key against the decision that allowed it.
 A pack cannot say who wrote it. --head takes the closing words from the minutes and binds the whole record to them; --key takes
 the fingerprint of the record key and binds it to the installation. Without either the verdict is "intact; signer not checked".
 
---json prints {intact, bound, signer, record_key, head, entries, scenario, outcome, finding, checks}.
+A copy that drill redact made is checked as it is; the verdict says how much was taken out of it.
+
+--json prints {intact, bound, signer, record_key, head, entries, scenario, outcome, finding, checks}, and of a copy {redacted}.
 
 Exit: 0 intact, whatever the drill's finding was; 1 not; 2 wrong usage.
 
