@@ -30,16 +30,17 @@ func hoursOf(t *testing.T, at string) float64 {
 func TestTheForecastIsWhatTheRunTakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		id, method string
-		choose     []string
+		id, method  string
+		choose, set []string
 	}{
-		{"S01", "method 1", nil},
-		{"S01", "method 3", []string{"recovery key=required", "method=method 3"}},
-		{"S02", "method 3", []string{"first move=wait for the pma"}},
-		{"S09", "recovery itself", nil},
-		{"S10", "contingency", nil},
+		{"S01", "method 1", nil, nil},
+		{"S01", "method 3", []string{"recovery key=required", "method=method 3"}, nil},
+		{"S02", "method 3", nil, nil}, // what the supplier did by itself before is not done again
+		{"S02", "method 3", []string{"first move=wait for the pma"}, []string{"own begin=0", "own end=0"}},
+		{"S09", "recovery itself", nil, nil},
+		{"S10", "contingency", nil, nil},
 	} {
-		t.Run(c.id+" "+c.method, func(t *testing.T) {
+		t.Run(c.id+" "+c.method+" "+strings.Join(c.choose, ", "), func(t *testing.T) {
 			t.Parallel()
 			args := []string{c.id, "--json", "--devices", "200"}
 			for _, choice := range c.choose {
@@ -49,7 +50,11 @@ func TestTheForecastIsWhatTheRunTakes(t *testing.T) {
 			var sum struct{ Figures verbs.Figures }
 			require.NoError(t, json.Unmarshal([]byte(r.out), &sum), r.out+r.err)
 
-			r = drillLine(t, "forecast", c.id, "--devices", "200", "--runs", "10", "--json")
+			args = []string{"forecast", c.id, "--devices", "200", "--runs", "10", "--json"}
+			for _, set := range c.set {
+				args = append(args, "--set", set)
+			}
+			r = drillLine(t, args...)
 			require.Equal(t, clikit.Done, r.code, r.err)
 			var f forecast.Forecast
 			require.NoError(t, json.Unmarshal([]byte(r.out), &f))

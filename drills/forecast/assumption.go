@@ -51,6 +51,8 @@ const (
 	tryAgain
 	attackRate
 	attackFrom
+	ownBegin
+	ownEnd
 	figures
 )
 
@@ -58,6 +60,7 @@ var figureIDs = [figures]string{
 	"decision", "certificates", "ready", "custodian travel", "custodian away", "quorum fails", "ceremony",
 	"token", "wan north", "wan central", "wan south", "quarantine", "requests",
 	"unreachable", "late", "late from", "late to", "wake", "answer", "try again", "attack", "attack from",
+	"own begin", "own end",
 }
 
 // shareFigures are fractions of one; no other figure has an upper bound.

@@ -40,13 +40,43 @@ type Custodian struct {
 	Travel float64 `yaml:"travel" json:"travel"`
 }
 
-// distinct is how many parties custodians are of.
-func distinct(list []Custodian) int {
-	parties := map[string]bool{}
-	for _, c := range list {
-		parties[c.Party] = true
+// A Holding is how custodians hold one key: by which of their names, how many open
+// it, and of how many parties those must be.
+type Holding struct {
+	Key     string
+	Seats   []string
+	Needed  int
+	Parties int
+}
+
+// holdings are those of every key that custodians hold. An error says which can never
+// be opened.
+func (in *Input) holdings() (all [guardedCount]Holding, err error) {
+	for key, name := range guardedKeys {
+		h := Holding{Key: name, Needed: in.Needed, Parties: in.NeededParties}
+		for _, c := range in.Custodians {
+			h.Seats = append(h.Seats, c.Name)
+		}
+		if i := slices.IndexFunc(in.Custody, func(own Holding) bool { return own.Key == name }); i >= 0 {
+			h = in.Custody[i]
+		}
+		parties := map[string]bool{}
+		seats := 0
+		for _, c := range in.Custodians {
+			if slices.Contains(h.Seats, c.Name) {
+				seats++
+				parties[c.Party] = true
+			}
+		}
+		switch {
+		case h.Needed < 1 || h.Needed > seats:
+			return all, fmt.Errorf("custodians needed for the %s key: from 1 to %d, not %d", strings.TrimSuffix(name, " key"), seats, h.Needed)
+		case h.Parties > len(parties):
+			return all, fmt.Errorf("custodians of %d parties needed for the %s key: the custodians are of %d", h.Parties, strings.TrimSuffix(name, " key"), len(parties))
+		}
+		all[key] = h
 	}
-	return len(parties)
+	return all, nil
 }
 
 // regionNames are those of the national network, in the order of the assumptions.

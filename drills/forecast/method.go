@@ -16,15 +16,30 @@ type Method struct {
 	// Basis says what the method's being open to this key rests on.
 	Basis string `json:"basis"`
 
-	decides   bool // the PMA must decide
-	custodied bool // custodians must come
-	certifies bool // the party's new certificates must be there first
-	renews    bool // new root or issuing keys must be made first
-	returns   bool // a second round of commands gives the devices back to the party
-	thief     bool // the thief holds the key that signs, and can come first
-	threshold bool // a party's anomaly detection threshold holds
-	requests  int  // certificate requests a device
+	decides   bool  // the PMA must decide
+	certifies bool  // the party's new certificates must be there first
+	renews    bool  // new root or issuing keys must be made first
+	returns   bool  // a second round of commands gives the devices back to the party
+	thief     bool  // the thief holds the key that signs, and can come first
+	threshold bool  // a party's anomaly detection threshold holds
+	requests  int   // certificate requests a device
+	resumes   bool  // what the party did by itself before is not done again
+	opens     []int // keys of custodians that must be open: places in [guardedKeys]
 }
+
+// The keys that custodians hold, and how packs call them.
+const (
+	recoveryKey = iota
+	contingencyKey
+	symmetricKey
+	guardedCount
+)
+
+var guardedKeys = [guardedCount]string{"recovery", "contingency", "symmetric key"}
+
+// quorums are when enough custodians of each key are together, in hours after they
+// were called.
+type quorums [guardedCount]float64
 
 var (
 	byOwner = Method{
@@ -33,19 +48,19 @@ var (
 	}
 	byBroker = Method{
 		ID: "method 2", Name: "Method 2, Recovery key and broker", Says: "the Recovery key puts the Access Control Broker's certificates there; the party's new ones follow",
-		Basis: "contents list of the July 2015 draft; the return is our inference", decides: true, custodied: true, returns: true,
+		Basis: "contents list of the July 2015 draft; the return is our inference", decides: true, opens: []int{recoveryKey}, returns: true,
 	}
 	byRecovery = Method{
 		ID: "method 3", Name: "Method 3, Recovery key", Says: "the Recovery key puts the party's new certificates there",
-		Basis: "contents list of the July 2015 draft", decides: true, custodied: true, certifies: true,
+		Basis: "contents list of the July 2015 draft", decides: true, opens: []int{recoveryKey}, certifies: true, resumes: true,
 	}
 	byContingency = Method{
 		ID: "contingency", Name: "Contingency key", Says: "the Contingency key replaces the root and everything under it",
-		Basis: "our reading; for one party's key we know of no step that uses it", decides: true, custodied: true, renews: true,
+		Basis: "our reading; for one party's key we know of no step that uses it", decides: true, opens: []int{contingencyKey, symmetricKey}, renews: true,
 	}
 	byItself = Method{
 		ID: "recovery itself", Name: "Recovery key by itself", Says: "the old Recovery key puts the new one there: a race, if somebody else has it",
-		Basis: "our inference", decides: true, custodied: true, thief: true,
+		Basis: "our inference", decides: true, opens: []int{recoveryKey}, thief: true,
 	}
 	byRootUpdate = Method{
 		ID: "root update", Name: "Ordinary root update", Says: "suppliers and the WAN provider put a new root with a new wrapped contingency key there",
@@ -114,16 +129,17 @@ type course struct {
 // tries is how often a command is tried on one device: as in drills/verbs.
 const tries = 3
 
-// course works a method out. quorum is when enough custodians are together, in
-// hours after they were called.
-func (m *Method) course(r *Relevant, sleepers float64, d *draw, quorum float64) course {
+// course works a method out.
+func (m *Method) course(r *Relevant, sleepers float64, d *draw, q quorums) course {
 	ready := 0.0
 	if m.decides {
 		ready = d[decisionTime]
 	}
-	if m.custodied {
-		ready += quorum
+	wait := 0.0
+	for _, key := range m.opens {
+		wait = max(wait, q[key])
 	}
+	ready += wait
 	if m.renews {
 		// Custodians travel while the ceremony is prepared.
 		begin := 0.0
@@ -136,7 +152,8 @@ func (m *Method) course(r *Relevant, sleepers float64, d *draw, quorum float64) 
 		ready = max(ready, d[certificateTime])
 	}
 	c := course{prepared: ready, missed: d[unreachable]}
-	c.safe.pieces = m.round(r, sleepers, d, ready)
+	done, left := m.before(r, sleepers, d, ready)
+	c.safe.pieces = append(m.round(r, sleepers, d, ready, left), done...)
 	if m.thief && d[attackRate] > 0 {
 		c.safe.takeFrom, c.safe.takeSpan = d[attackFrom], float64(r.Devices)/d[attackRate]
 	}
@@ -144,14 +161,41 @@ func (m *Method) course(r *Relevant, sleepers float64, d *draw, quorum float64) 
 	if m.returns {
 		back := Method{threshold: true}
 		begin := max(d[readyTime], m.tail(r, sleepers, d, ready))
-		c.recovered = curve{pieces: back.round(r, sleepers, d, begin)}
+		c.recovered = curve{pieces: back.round(r, sleepers, d, begin, 1)}
 	}
 	c.missed = 1 - c.recovered.total()
 	return c
 }
 
-// round is one round of commands to all devices, region by region at once.
-func (m *Method) round(r *Relevant, sleepers float64, d *draw, begin float64) []piece {
+// before is what the party did by itself until this method was ready, and the part
+// of the devices that is left to do. Devices that a thief had by then are left.
+func (m *Method) before(r *Relevant, sleepers float64, d *draw, ready float64) (done []piece, left float64) {
+	begin, end := d[ownBegin], min(d[ownEnd], ready)
+	if !m.resumes || end <= begin {
+		return nil, 1
+	}
+	own := curve{}
+	for _, p := range byOwner.round(r, sleepers, d, begin, 1) {
+		if sent := end - begin; sent < p.span {
+			p.share *= sent / p.span
+			p.span = sent
+		}
+		own.pieces = append(own.pieces, p)
+	}
+	tried := own.reach()
+	if d[attackRate] > 0 {
+		own.takeFrom, own.takeSpan = d[attackFrom], float64(r.Devices)/d[attackRate]
+	}
+	kept := own.total()
+	for i := range own.pieces {
+		own.pieces[i].share *= kept / tried
+	}
+	return own.pieces, 1 - kept/(1-d[unreachable])
+}
+
+// round is one round of commands to a part of all devices, region by region at
+// once.
+func (m *Method) round(r *Relevant, sleepers float64, d *draw, begin, part float64) []piece {
 	pieces := make([]piece, 0, 3*3*tries)
 	reached := 1 - d[unreachable]
 	asleep := sleepers * (reached - d[late])
@@ -160,8 +204,8 @@ func (m *Method) round(r *Relevant, sleepers float64, d *draw, begin float64) []
 			continue
 		}
 		share := float64(region.Count) / float64(r.Devices)
-		span := float64(region.Count) / m.rate(i, share, d)
-		left, again := 1.0, 0.0
+		span := part * float64(region.Count) / m.rate(i, share, d)
+		left, again := part, 0.0
 		for range tries {
 			for _, p := range [...]piece{
 				{share: reached - d[late] - asleep},
@@ -211,25 +255,39 @@ func (m *Method) tail(r *Relevant, sleepers float64, d *draw, begin float64) flo
 	return begin + longest + wait
 }
 
-// quorum is when enough custodians of enough parties are together, in hours after
-// they were called. away tells of each in turn whether that one cannot come; if too
-// few can, a further wait passes before there are enough.
-func (m *model) quorum(d *draw, away func() bool) float64 {
-	parties := map[string]bool{}
+// quorum is when enough custodians of enough parties are together for each key.
+// away tells of each custodian, in the order of travel, whether that one cannot come;
+// if too few can, a further wait passes before there are enough.
+func (m *model) quorum(d *draw, away []bool) (q quorums) {
+	for key, held := range m.held {
+		q[key] = held.wait(m.byTravel, d, away)
+	}
+	return q
+}
+
+func (h *Holding) wait(byTravel []Custodian, d *draw, away []bool) float64 {
+	parties := make([]string, 0, mostCustodians)
 	here, last := 0, 0.0
-	enough := func() bool { return here >= m.Needed && len(parties) >= m.NeededParties }
-	for _, c := range m.byTravel {
-		if last = c.Travel * d[custodianTravel]; away() {
+	for i, c := range byTravel {
+		if !slices.Contains(h.Seats, c.Name) {
+			continue
+		}
+		if last = c.Travel * d[custodianTravel]; away[i] {
 			continue
 		}
 		here++
-		parties[c.Party] = true
-		if enough() {
+		if !slices.Contains(parties, c.Party) {
+			parties = append(parties, c.Party)
+		}
+		if here >= h.Needed && len(parties) >= h.Parties {
 			return last
 		}
 	}
 	return last + d[quorumFails]
 }
+
+// mostCustodians is a guess that saves memory; there may be more.
+const mostCustodians = 16
 
 // hours rounds to what a person wants to read of a length of time.
 func hours(h float64) string {

@@ -21,6 +21,9 @@ type Input struct {
 	Custodians    []Custodian
 	Needed        int
 	NeededParties int
+	// Custody is how single keys are held, where that differs: recovery, contingency,
+	// symmetric key.
+	Custody []Holding
 	// Key is the compromised key, one of [Keys]; Party is its owner, one of the
 	// estate's, or nothing where the key is one party's for all devices.
 	Key   string
@@ -114,6 +117,7 @@ type model struct {
 	relevant Relevant
 	sleepers float64     // share of the Relevant Devices
 	byTravel []Custodian // the nearest first
+	held     [guardedCount]Holding
 }
 
 // Run makes a forecast. It uses all cores; nothing in the input is changed. An
@@ -153,12 +157,6 @@ func prepare(in Input) (*model, error) {
 	if err := in.Estate.check(); err != nil {
 		return nil, err
 	}
-	if in.Needed < 1 || in.Needed > len(in.Custodians) {
-		return nil, fmt.Errorf("custodians needed: from 1 to %d, not %d", len(in.Custodians), in.Needed)
-	}
-	if n := distinct(in.Custodians); in.NeededParties > n {
-		return nil, fmt.Errorf("custodians of %d parties needed: the custodians are of %d", in.NeededParties, n)
-	}
 	dark, slow := in.Assumptions.list[unreachable], in.Assumptions.list[late]
 	if dark.High+slow.High >= 1 {
 		return nil, fmt.Errorf("assumptions %q and %q: their highest values together leave no device that answers", dark.ID, slow.ID)
@@ -175,6 +173,9 @@ func prepare(in Input) (*model, error) {
 		return nil, fmt.Errorf("the estate has no device that holds this key: there is nothing to forecast")
 	}
 	m := &model{Input: in, methods: list, relevant: relevant, sleepers: sleepers, byTravel: slices.Clone(in.Custodians)}
+	if m.held, err = in.holdings(); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(m.byTravel, func(a, b Custodian) int { return cmp.Compare(a.Travel, b.Travel) })
 	return m, nil
 }
@@ -187,14 +188,18 @@ func (m *model) likely() (d draw) {
 }
 
 // likelyQuorum is the quorum if everyone does what is likelier.
-func (m *model) likelyQuorum(d *draw) float64 {
-	return m.quorum(d, func() bool { return d[custodianAway] > 0.5 })
+func (m *model) likelyQuorum(d *draw) quorums {
+	away := make([]bool, len(m.byTravel))
+	for i := range away {
+		away[i] = d[custodianAway] > 0.5
+	}
+	return m.quorum(d, away)
 }
 
-func (m *model) courses(d *draw, quorum float64) []course {
+func (m *model) courses(d *draw, q quorums) []course {
 	all := make([]course, len(m.methods))
 	for i := range m.methods {
-		all[i] = m.methods[i].course(&m.relevant, m.sleepers, d, quorum)
+		all[i] = m.methods[i].course(&m.relevant, m.sleepers, d, q)
 	}
 	return all
 }
@@ -318,13 +323,17 @@ func (m *model) bands(ctx context.Context, base []course, horizon float64) ([]Co
 }
 
 // drawn is a run's draw. It depends on seed and run alone, not on who works it out.
-func (m *model) drawn(run int) (draw, float64) {
+func (m *model) drawn(run int) (draw, quorums) {
 	r := rand.New(rand.NewPCG(m.Seed, uint64(run)))
 	var d draw
 	for i, a := range m.Assumptions.list {
 		d[i] = triangle(r.Float64(), a)
 	}
-	return d, m.quorum(&d, func() bool { return r.Float64() < d[custodianAway] })
+	away := make([]bool, len(m.byTravel))
+	for i := range away {
+		away[i] = r.Float64() < d[custodianAway]
+	}
+	return d, m.quorum(&d, away)
 }
 
 // triangle turns an even number into one of the triangle of an assumption.

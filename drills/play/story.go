@@ -38,7 +38,7 @@ func ForecastInput(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack,
 		devices = e.Devices
 	}
 	in := forecast.Input{
-		Assumptions: pack.Assumptions, Key: "supplier", Needed: p.Threshold.Shares, NeededParties: p.Threshold.Parties,
+		Assumptions: pack.Assumptions, Key: "supplier",
 		Estate: forecast.Estate{
 			Devices: devices, Premises: int(math.Ceil(float64(devices) / verbs.DevicesPerPremises)), Types: []forecast.Type{{Type: "esme", Share: 1, Holds: everyKey}},
 			Regions: []forecast.Share{{Name: "north"}, {Name: "central", Share: 1}, {Name: "south"}},
@@ -46,6 +46,10 @@ func ForecastInput(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack,
 	}
 	for _, c := range p.Custodians {
 		in.Custodians = append(in.Custodians, forecast.Custodian{Name: c.Seat, Party: c.Party, Travel: c.Travel.Hours()})
+	}
+	for _, secret := range procedure.Secrets() {
+		held := p.CustodyOf(secret)
+		in.Custody = append(in.Custody, forecast.Holding{Key: secret, Seats: held.Seats, Needed: held.Shares, Parties: held.Parties})
 	}
 	if len(e.Types) > 0 {
 		in.Estate.Types = nil
@@ -83,6 +87,7 @@ func ForecastInput(s *scenario.Scenario, p *procedure.Pack, pack *forecast.Pack,
 		near("certificates", story.certified.Hours(), 0.7, 3, drill), near("ready", story.ready.Hours(), 0.7, 6, drill),
 		near("ceremony", story.ceremony(in.Custodians), 0.7, 4, drill+"; a ceremony takes two hours, or the journey of the last custodian"),
 		near("attack", story.attack*float64(devices)/float64(e.Devices), 1, 1, drill), near("attack from", story.attacked.Hours(), 1, 1, drill),
+		near("own begin", story.own.Hours(), 1, 1, drill+", by the script's answers"), near("own end", story.ownEnds().Hours(), 1, 1, drill+", by the script's answers"),
 	}
 	for i, r := range in.Estate.Regions {
 		changes = append(changes, near("wan "+r.Name, math.Max(rate*in.Estate.Regions[i].Share, 1), 0.6, 1.3, fmt.Sprintf("%s: %d an hour (%s), by share", drill, e.Rate.PerHour, e.Rate.Note)))
@@ -115,6 +120,8 @@ type story struct {
 	renewed    time.Duration // when new keys are made, 0 if they are not
 	attack     float64       // devices an hour, in the scenario's own size
 	attacked   time.Duration
+	own        time.Duration // when the party begins by itself, by the script's answers, before anybody decided; 0: it does not
+	held       time.Duration // when its traffic is held; 0: it is not
 }
 
 // ceremony is how long it takes from the decision until new keys of an authority
@@ -165,6 +172,39 @@ func holders(s *scenario.Scenario, t story) ([]forecast.Share, string) {
 	return shares, t.party
 }
 
+// answered reads what the script's answer to a question has happen: whether the
+// party begins by itself before anybody decided, and when its traffic is held.
+func (t *story) answered(at time.Duration, d *scenario.Decision) {
+	o, is := d.Option(d.ScriptedFor(1))
+	if !is {
+		return
+	}
+	for _, q := range o.Then {
+		switch do := q.Do; {
+		case do == nil:
+		case do.Verb == "replace" && by(do) == "method 1" && t.decided == 0 && t.own == 0:
+			t.own = at + q.After
+		case do.Verb == "freeze" && t.held == 0:
+			t.held = at + q.After
+		}
+	}
+}
+
+// ownEnds is when a party that began by itself is stopped: when its traffic is held,
+// or else when another method takes its place, which the forecast works out.
+func (t story) ownEnds() time.Duration {
+	switch {
+	case t.own == 0:
+		return 0
+	case t.held > 0:
+		return t.held
+	}
+	return untilOther
+}
+
+// untilOther is later than any method.
+const untilOther = 10 * 365 * 24 * time.Hour
+
 // by is the method of a verb, if it has one.
 func by(do *scenario.Action) string {
 	for _, p := range do.Params {
@@ -182,6 +222,7 @@ func told(s *scenario.Scenario) story {
 		switch {
 		case item.Decide != "":
 			d, _ := s.Decision(item.Decide)
+			t.answered(item.At+d.Takes, d)
 			for _, o := range d.Options {
 				if o.Opens != nil && t.decided == 0 {
 					t.decided = item.At + d.Takes
@@ -196,6 +237,8 @@ func told(s *scenario.Scenario) story {
 		case item.Do != nil && item.Do.Verb == "replace" && t.certified == 0 && item.When == nil && by(item.Do) != "method 2":
 			// Method 2 begins without the party's new certificates.
 			t.certified = item.At
+		case item.Do != nil && item.Do.Verb == "freeze" && t.held == 0:
+			t.held = item.At
 		case item.Do != nil && item.Do.Verb == "hand over" && t.ready == 0:
 			t.ready = item.At
 		case item.Do != nil && item.Do.Verb == "renew" && t.renewed == 0:
