@@ -374,5 +374,5 @@ func (c *Console) parse() (map[room.Role]*screen, error) {
 // ROLE.css, such as vendor/uplot.js.
 var (
 	moreScripts = map[room.Role][]string{room.Screen: {"uplot.iife.min.js", "situation.js"}, room.Observer: {"uplot.iife.min.js", "situation.js"}}
-	moreStyles  = map[room.Role][]string{room.Screen: {"uplot.min.css", "situation.css"}, room.Observer: {"uplot.min.css", "situation.css"}}
+	moreStyles  = map[room.Role][]string{room.Screen: {"uplot.min.css", "situation.css"}, room.Observer: {"uplot.min.css", "situation.css"}, room.Player: {"situation.css"}}
 )

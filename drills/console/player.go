@@ -90,6 +90,7 @@ type seatGroup struct {
 	Says  string
 	Seats []room.Seat
 	Free  int
+	Votes bool // some of them have a vote
 }
 
 // SeatGroups are the seats that are offered, by body.
@@ -102,13 +103,15 @@ func (p *page) SeatGroups() []seatGroup {
 		n := slices.IndexFunc(groups, func(g seatGroup) bool { return g.Name == s.BodyName })
 		if n < 0 {
 			says := map[room.SeatKind]string{
-				room.MemberSeat:    "decides by vote",
 				room.CustodianSeat: "each holds a share of a key, and no single one can open it",
 				room.ListenerSeat:  "is told what happens, and decides nothing",
 			}[s.Kind]
 			groups, n = append(groups, seatGroup{Name: s.BodyName, Says: says}), len(groups)
 		}
 		groups[n].Seats = append(groups[n].Seats, s)
+		if s.Vote {
+			groups[n].Votes, groups[n].Says = true, "decides by vote"
+		}
 		if s.Holder == nil {
 			groups[n].Free++
 		}

@@ -9,6 +9,7 @@
   const last = new WeakMap(); // part -> its text as it came last
   const kept = new WeakMap(); // part -> text that waits while something is typed
   const sent = new WeakSet(); // forms that were obeyed, until something is typed again
+  const touched = new WeakSet(); // fields that somebody tapped or pressed a key in
   const open = new WeakMap(); // part -> which details are unfolded
   const away = new WeakSet(); // parts that had the focus when they were changed
 
@@ -26,7 +27,7 @@
   const written = (f) => f.matches("textarea, input:not([type=radio], [type=checkbox], [type=hidden])");
   const busy = (part) => [...part.querySelectorAll("input, textarea, select")].some((f) => {
     if (f.form && sent.has(f.form)) return false;
-    return changed(f) || (f === page.activeElement && written(f));
+    return changed(f) || (f === page.activeElement && written(f) && touched.has(f));
   });
 
   const note = (part, show) => {
@@ -111,6 +112,7 @@
   page.addEventListener("input", (e) => {
     if (e.target.form) sent.delete(e.target.form);
   });
+  for (const by of ["pointerdown", "keydown"]) page.addEventListener(by, (e) => touched.add(e.target));
   page.addEventListener("focusout", (e) => setTimeout(release, 0, e.target));
   page.addEventListener("reset", (e) => setTimeout(release, 0, e.target));
 
