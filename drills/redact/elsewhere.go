@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"smki.example/drills/journal"
 	"smki.example/drills/roombook"
@@ -38,6 +39,10 @@ func elsewhere(entries []journal.Entry, b *book, o Options) error {
 	}
 	words = slices.DeleteFunc(words, func(s string) bool { return len([]rune(s)) < shortest })
 	words = append(words, slices.DeleteFunc(names, func(s string) bool { return len([]rune(s)) < shortestName })...)
+	for i := range words {
+		words[i] = bare(words[i])
+	}
+	words = slices.DeleteFunc(words, func(s string) bool { return strings.TrimSpace(s) == "" })
 	var add, stuck []string
 	for _, e := range entries {
 		if slices.Contains(o.Entries, e.Seq) || e.Kind == journal.KindRedacted || !holds(e.Body, words) {
@@ -105,8 +110,16 @@ func holds(body []byte, words []string) bool {
 	return found
 }
 
+// contains looks for words that bare made, and compares nothing else: a scenario breaks its lines and quotes as
+// its author liked.
 func contains(text string, words []string) bool {
+	text = bare(text)
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
+
+// bare is the words of a text, each with a space before and after it.
+func bare(text string) string {
+	return " " + strings.Join(strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), " ") + " "
 }
 
 // each visits the texts of a JSON value, each with the name of its member.

@@ -61,7 +61,7 @@ func pack(t *testing.T) (dir, words string) {
 		kind journal.Kind
 		body any
 	}{
-		{journal.KindStart, journal.Start{Run: "run-1", Scenario: "S02", Label: "AMBER", Epoch: now, RecordKey: key.Fingerprint(), Verifier: key.Verifier(), ScenarioText: "text: We cannot reach our meters"}},
+		{journal.KindStart, journal.Start{Run: "run-1", Scenario: "S02", Label: "AMBER", Epoch: now, RecordKey: key.Fingerprint(), Verifier: key.Verifier(), ScenarioText: "text: \"We cannot\n    reach our meters\""}},
 		{journal.KindInject, journal.Inject{As: "mail", Text: "We cannot reach our meters"}},
 		{journal.KindQuestion, journal.Question{Decision: "recovery key", Body: "pma", Asking: 1, Options: options}},
 		{journal.KindDecision, journal.Decision{Decision: "recovery key", Body: "pma", Question: 3, Asking: 1, Options: options, Chosen: "required", Answered: "members",
