@@ -2,7 +2,10 @@
 
 package batch
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // create needs files without names, which only Linux has.
-func create(string, []byte) error { return errors.ErrUnsupported }
+func create(*os.File, string, []byte) error { return errors.ErrUnsupported }

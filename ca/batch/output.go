@@ -22,6 +22,7 @@ import (
 // nothing in it needs to survive a crash; each file is there whole or not at all.
 type Output struct {
 	dir   string
+	certs *os.File        // the folder certs; closed when nothing refers to the output any more
 	there map[string]bool // files that were in certs when the output was opened; not changed
 	temps atomic.Int64    // names of files that are being written
 
@@ -36,12 +37,11 @@ func NewOutput(dir string) (*Output, error) {
 	if err := os.MkdirAll(certs, 0o755); err != nil {
 		return nil, fmt.Errorf("making the output of a batch: %w", err)
 	}
-	folder, err := os.Open(certs)
-	if err != nil {
+	var err error
+	if o.certs, err = os.Open(certs); err != nil {
 		return nil, fmt.Errorf("opening the output of a batch: %w", err)
 	}
-	defer folder.Close()
-	names, err := folder.Readdirnames(-1)
+	names, err := o.certs.Readdirnames(-1)
 	if err != nil {
 		return nil, fmt.Errorf("opening the output of a batch: %w", err)
 	}
@@ -62,7 +62,7 @@ func (o *Output) Certificate(id string, der []byte) error {
 		there, err := os.ReadFile(path)
 		done = err == nil && bytes.Equal(there, text)
 	} else {
-		done = create(path, text) == nil
+		done = create(o.certs, name, text) == nil
 	}
 	if !done {
 		if err := o.replace(path, text); err != nil {

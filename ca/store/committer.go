@@ -86,6 +86,10 @@ func (c *committer) close() error {
 }
 
 func (c *committer) run() {
+	// SQLite takes memory from its thread's share of the C heap, and gives it back
+	// there: on one thread it is used again, on many each share keeps the most it had.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer close(c.done)
 	defer c.disconnect()
 	for {
