@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"smki.example/drills/room"
@@ -28,6 +29,8 @@ type viewer struct {
 	t   *testing.T
 	ctx context.Context
 	axe string
+
+	forced bool // colours are the system's, and axe would measure those that are not shown
 
 	mu   sync.Mutex // guards said
 	said []string   // errors on its console, and requests to other hosts
@@ -155,7 +158,11 @@ func (v *viewer) settled() {
 func (v *viewer) check(name string) {
 	v.t.Helper()
 	v.do(chromedp.Evaluate[chromedp.Void](v.axe + `;0`))
-	raw := js[string](v, `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`)
+	rules := "{}"
+	if v.forced {
+		rules = `{"color-contrast": {enabled: false}}`
+	}
+	raw := js[string](v, `axe.run(document, {resultTypes: ["violations"], rules: `+rules+`}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`)
 	var violations []struct {
 		ID, Help string
 		Nodes    []string
@@ -283,4 +290,72 @@ func TestObserverInABrowser(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#correct-36 button")), chromedp.Poll[chromedp.Void](`document.querySelector("#said .good")?.textContent.includes("correction")`))
 	require.Equal(t, room.Correct{Book: 36, Text: "It was ten minutes."}, w.acts()[2].Act)
 	v.quiet()
+}
+
+// What everybody should notice is shown large when it happens and not when the page
+// is loaded again; a meter that changes turns on the wall where motion is welcome,
+// and is there at once where it is not.
+func TestMomentsOnTheScreen(t *testing.T) {
+	w := newWorld(t)
+	screen := w.joined(t, fakeCodes.Screen, "Room screen")
+	v := newViewer(t)
+	v.as(screen)
+	show := func(view *room.View) {
+		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *view; return &c } })
+	}
+	show(decided())
+	v.media("prefers-reduced-motion", "no-preference")
+	v.do(chromedp.EmulateViewport(1920, 1080), chromedp.Navigate(w.server.URL+"/screen"), chromedp.WaitReady(chromedp.CSS(".wall-canvas")))
+	v.settled()
+	require.False(t, js[bool](v, `document.querySelector(".moment").classList.contains("shown")`), "what was there before the page is no news")
+	// The picture of the wall's canvas, as a number.
+	const wall = `(() => { const c = document.querySelector(".wall-canvas"); const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) n = (n * 31 + d[i] + d[i + 1] * 3 + d[i + 2] * 7) % 1000000007; return n })()`
+	before := js[float64](v, wall)
+
+	show(opened())
+	v.do(chromedp.Poll[chromedp.Void](`document.querySelector(".moment").classList.contains("shown")`))
+	require.Contains(t, js[string](v, `document.querySelector(".moment").innerText`), "first command signed with the Recovery key")
+	middle := js[float64](v, wall)
+	v.keep("moment key 1920")
+	v.check("moment")
+	v.do(chromedp.KeyEvent(kb.Escape), chromedp.Poll[chromedp.Void](`!document.querySelector(".moment").classList.contains("shown")`))
+	require.Contains(t, js[string](v, `document.getElementById("lights").innerText`), "Recovery key is OPEN", "that it is open stays on the screen")
+	// Every meter has turned when nothing has changed for ten frames.
+	require.True(t, js[bool](v, `new Promise(done => { let last = 0, same = 0; const look = () => { const n = `+wall+`; same = n === last ? same + 1 : 0; last = n; if (same > 10) done(true); else requestAnimationFrame(look) }; look() })`))
+	after := js[float64](v, wall)
+	require.NotEqual(t, before, after)
+	require.NotEqual(t, after, middle, "the meters turn one after the other")
+
+	v.media("prefers-reduced-motion", "reduce")
+	show(decided())
+	v.do(chromedp.Poll[chromedp.Void](`document.querySelector(".wall-of").dataset.wall.split("R").length < 10`))
+	v.settled()
+	require.Equal(t, before, js[float64](v, wall), "without motion the wall is there at once")
+
+	// The words beside the wall are the wall.
+	show(opened())
+	v.do(chromedp.Poll[chromedp.Void](`document.getElementById("wall").textContent.includes("1,033 new keys")`))
+	require.Contains(t, js[string](v, `document.getElementById("wall").textContent`), "640 in a stranger's hands")
+	v.quiet()
+}
+
+// At 200 % zoom, which a browser makes by halving the window, nothing is cut off; and
+// with the colours of the system's own the screens still say everything.
+func TestScreensZoomedAndInForcedColours(t *testing.T) {
+	w := newWorld(t)
+	screen := w.joined(t, fakeCodes.Screen, "Room screen")
+	v := newViewer(t)
+	v.as(screen)
+	v.media("prefers-reduced-motion", "reduce", "forced-colors", "active")
+	v.forced = true
+	for _, s := range screenViews() {
+		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
+		v.do(chromedp.EmulateViewport(960, 540, chromedp.EmulateScale(2)), chromedp.Navigate(w.server.URL+"/screen"), chromedp.WaitReady(chromedp.CSS("main")))
+		v.settled()
+		name := "zoomed " + s.name
+		v.keep(name)
+		v.check(name)
+		cut := js[string](v, `[...document.querySelectorAll("main p, main li, main dd, main dt, main h2")].filter(e => e.checkVisibility() && !e.closest(".unseen, .latest") && !e.classList.contains("unseen") && (e.scrollWidth > e.clientWidth + 1) && getComputedStyle(e).display !== "inline").map(e => e.textContent.trim().slice(0, 60)).join(" | ")`)
+		require.Empty(t, cut, name)
+	}
 }
