@@ -47,10 +47,16 @@ func (p *page) Writing(part string) (writing, error) {
 	return w, nil
 }
 
-// SystemHeld says that the finding is that the system held.
-func (p *page) SystemHeld() bool {
-	f := strings.ToLower(p.After.Finding)
-	return !strings.Contains(f, "not") && !strings.HasPrefix(f, "no")
+// FindingMark is the class of the look for the finding: held, not held, or none where
+// the drill did not run to its end.
+func (p *page) FindingMark() string {
+	switch p.After.Finding {
+	case "held":
+		return "good"
+	case "none", "":
+		return "off"
+	}
+	return "bad"
 }
 
 // OfFive is a mean of 1 to 5 in hundredths of five.

@@ -259,6 +259,49 @@ func (p *page) lines(past bool) []room.SheetLine {
 	return list
 }
 
+// soon is how many lines of the run sheet stand open: as many as can be kept in mind.
+const soon = 8
+
+// Soon are the first lines that are to come, and all that are held; Later the others.
+func (p *page) Soon() []room.SheetLine { return p.split(true) }
+
+// Later are the lines that are far off.
+func (p *page) Later() []room.SheetLine { return p.split(false) }
+
+func (p *page) split(near bool) []room.SheetLine {
+	var list []room.SheetLine
+	for i, l := range p.Ahead() {
+		if (i < soon || l.State == room.Held || l.State == room.Next) == near {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// Happens is a line of the run sheet without its condition.
+func (p *page) Happens(l room.SheetLine) string {
+	what, _, _ := strings.Cut(l.What, ", only if ")
+	return what
+}
+
+// OnlyIf is the condition of a line; empty if there is none.
+func (p *page) OnlyIf(l room.SheetLine) string {
+	_, condition, _ := strings.Cut(l.What, ", only if ")
+	return condition
+}
+
+// KeyWord is a key as people call it, with its article.
+func (p *page) KeyWord(key string) string {
+	words := key
+	if !strings.HasSuffix(strings.ToLower(words), "key") {
+		words += " key"
+	}
+	if strings.HasPrefix(strings.ToLower(words), "the ") {
+		return words
+	}
+	return "the " + words
+}
+
 // NextLine is what is due next; nil if nothing with a time is.
 func (p *page) NextLine() *room.SheetLine {
 	for _, l := range p.Ahead() {

@@ -94,14 +94,14 @@ func briefed() *room.View {
 func run(v *room.View) *room.View {
 	v.Exercise.Title = "Supplier signing key stolen, and the intruder is racing"
 	v.Sheet = &room.Sheet{Devices: 2000, Seed: 1, Speed: 12, Minutes: 45, Lines: []room.SheetLine{
-		{Step: "1", At: 0, Kind: "inject", What: "mail from the security desk of the supplier", Text: "Our signing key was copied; we do not know by whom.", To: []string{"dcc service desk"}, State: room.Done},
+		{Step: "1", At: 0, Kind: "inject", What: "mail from the security desk of the supplier to dcc service desk", Text: "Our signing key was copied; we do not know by whom.", To: []string{"dcc service desk"}, State: room.Done},
 		{Step: "2", At: minutesOf(0, 15), Kind: "decide", What: "DCC service desk: Is this report confirmed?", State: room.Done},
 		{Step: "3", At: minutesOf(0, 20), Kind: "notify", What: "the PMA Chair must be told, by dcc, within 40 minutes", To: []string{"pma chair"}, State: room.Done},
 		{Step: "4", At: minutesOf(1, 0), Kind: "inject", What: "call from a caller who says he is head of security", Text: "You must stop everything now.", To: []string{"dcc service desk"}, State: room.Skipped},
 		{Step: "5", At: minutesOf(2, 0), Kind: "decide", What: "SMKI PMA: Does the PMA require the use of the Recovery key?", State: room.Done},
 		{Step: "6", At: minutesOf(2, 10), Kind: "inject", What: "report from the forensic team of the supplier", Text: "The key file was copied three days ago. We have compared every command of these days with our own books.", To: []string{"dcc service desk", "pma"}, State: room.Next, May: []room.Steering{room.Hold, room.Early, room.Skip}},
 		{Step: "7", At: minutesOf(2, 20), Kind: "inject", What: "news from a regional newspaper", Text: "A reader says that the keys of his smart meter were stolen. Is it true, and can somebody switch off his light?", To: []string{"dcc service desk", "supplier", "pma chair"}, State: room.Held, May: []room.Steering{room.Release, room.Early, room.Skip}},
-		{Step: "8", At: minutesOf(2, 45), Kind: "do", What: "replace supplier by the method that is chosen", State: room.Waiting},
+		{Step: "8", At: minutesOf(2, 45), Kind: "do", What: `replace supplier, by method 1, only if chosen.method == "method 1"`, State: room.Waiting},
 		{Step: "9", At: minutesOf(4, 0), Kind: "inject", What: "mail from the recovery team of the DCC", Text: "No command has been sent to any device.", To: []string{"supplier", "pma"}, State: room.Waiting, May: []room.Steering{room.Hold, room.Early, room.Skip}},
 		{Step: "10", When: `fleet.reachable.recovered("supplier").share == 1.0`, Kind: "do", What: "revoke supplier old certificates", State: room.Waiting},
 	}}
