@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 )
 
@@ -128,7 +129,14 @@ func (r *Room) planAction(me *person, a Plan) (plan, error) {
 						b.Due = e.Due.Format(time.DateOnly)
 					}
 				}
-				return writes(b)
+				w, _ := writes(b)
+				w.then = func() error {
+					if b.Dropped || b.State == "done" {
+						r.earlier = slices.DeleteFunc(slices.Clone(r.earlier), func(x report.Action) bool { return x.Drill == a.Exercise && x.Number == a.Number })
+					}
+					return nil
+				}
+				return w, nil
 			}
 		}
 		return plan{}, refuse("The plan of %q has no open action %d.", a.Exercise, a.Number)

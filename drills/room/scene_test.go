@@ -3,6 +3,7 @@ package room_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -393,5 +394,16 @@ func (s *scene) assess(name string, seat room.SeatID, b room.Ballot) {
 		if f.Force == "shall" {
 			s.do(name, room.Assess{Seat: seat, Decision: b.Decision, Asking: b.Asking, Factor: f.ID, Finding: "found: " + f.ID})
 		}
+	}
+}
+
+// failsOnce cannot make a drill the first time.
+func failsOnce(failed *bool) func(context.Context, play.Config) (room.Running, error) {
+	return func(ctx context.Context, cfg play.Config) (room.Running, error) {
+		if !*failed {
+			*failed = true
+			return nil, errors.New("no token")
+		}
+		return onPaper(ctx, cfg)
 	}
 }

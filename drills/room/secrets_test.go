@@ -26,7 +26,7 @@ type wanted struct {
 	body []byte
 }
 
-func want(t *testing.T, id string) []wanted {
+func want(t testing.TB, id string) []wanted {
 	t.Helper()
 	text, err := library.Want(id)
 	require.NoError(t, err)
