@@ -13,7 +13,7 @@ type deliberation struct {
 	step     string
 	q        Question
 	order    int
-	ctx      context.Context //nolint:containedctx // of one Decide: its end is the deadline
+	ask      func(Question) (Answer, error) // until cancel
 	cancel   context.CancelCauseFunc
 	void     *bool // the deadline means nothing any more
 	refusals []string
@@ -34,7 +34,8 @@ var errOver = errors.New("the drill is over")
 func (r *run) deliberate(ctx context.Context, step string, q Question) {
 	r.order++
 	d := &deliberation{step: step, q: q, order: r.order, refusals: []string{}, result: make(chan verdict, 1), silence: Answer{Silent: true}}
-	d.ctx, d.cancel = context.WithCancelCause(ctx)
+	asking, cancel := context.WithCancelCause(ctx)
+	d.ask, d.cancel = func(q Question) (Answer, error) { return r.Decider.Decide(asking, q) }, cancel
 	d.void = r.scheduleAs(q.Deadline, answers, d.order, func(ctx context.Context) error { return r.deadline(ctx, d) })
 	r.talks = append(r.talks, d)
 	r.put(d)
@@ -44,7 +45,7 @@ func (r *run) deliberate(ctx context.Context, step string, q Question) {
 func (r *run) put(d *deliberation) {
 	q := d.q
 	r.talking.Go(func() {
-		a, err := r.Decider.Decide(d.ctx, q)
+		a, err := d.ask(q)
 		d.result <- verdict{a, err}
 		r.poke()
 	})

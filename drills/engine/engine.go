@@ -10,7 +10,9 @@
 // is in the journal opens a key, and silence never does. Two runs with one seed
 // and the same decisions have the same journal once keys, signatures, hashes and
 // wall times are masked: what happens is ordered by scenario time, then by where
-// it stands in the scenario.
+// it stands in the scenario. That holds for a live run too, in which people answer
+// while the clock goes on: what they do counts from the next whole second, so its
+// scenario time in the record is enough to play the run again.
 //
 // A drill has two verdicts, never mixed. The outcome says whether it ran to its
 // end: finished, stopped (the steady state did not hold, so there was nothing to
@@ -18,8 +20,9 @@
 // the system held; only a finished drill has one.
 //
 // Start with [Run] and [Config]. Implement [World] to be played on, [Decider] to
-// answer, [Presenter] to show. [Script], [ParseChoices] and [As] are the answers
-// that need no people.
+// answer, or [Deliberator] where people talk meanwhile, [Presenter] to show.
+// [Script], [ParseChoices] and [As] are the answers that need no people, a
+// [Recording] those of an earlier run. A facilitator has a [Control].
 package engine
 
 import (

@@ -257,6 +257,38 @@ func TestARunThatWasBrokenOffGoesOn(t *testing.T) {
 	})
 }
 
+// A branch that takes the option that was taken is the run that was, what the
+// facilitator did included; one that takes another agrees with it up to there.
+func TestABranchOfALiveRun(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		was := draw(rt).live(t, nil)
+		var taken []journal.Decision
+		for _, e := range was {
+			if e.Kind == journal.KindDecision {
+				var d journal.Decision
+				require.NoError(t, e.Decode(&d))
+				taken = append(taken, d)
+			}
+		}
+		at := rapid.SampledFrom(taken).Draw(rt, "at")
+		option := rapid.SampledFrom(at.Options).Draw(rt, "option").Name
+		f := newFixtureIn(t, inMemory(t), room(t), vocabulary())
+		recording, err := engine.ReadRecording(was)
+		require.NoError(t, err)
+		require.NoError(t, recording.Branch(f.c.Scenario, at.Decision, at.Asking, option))
+		agree := recording.Agree()
+		require.Equal(t, option == at.Chosen, agree == 0)
+		f.c.Recording, f.c.Decider = recording, recording.Decider(engine.Script())
+		require.Equal(t, engine.Finished, f.run(t.Context()).Outcome.Outcome)
+		differ, err := engine.Differ(was, f.entries(), agree)
+		require.NoError(t, err)
+		if differ != "" {
+			rt.Fatal(differ)
+		}
+	})
+}
+
 func same(t *rapid.T, was, is []journal.Entry) {
 	a, err := journal.Masked(was)
 	if err != nil {

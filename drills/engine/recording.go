@@ -23,7 +23,7 @@ type Recording struct {
 	pauses map[int64]recordedPause // by the number of their entry
 	steers []recordedSteer
 	duties map[string][]recordedDuty // by step, in the order in which they fell due
-	last   time.Duration             // of the last entry
+	ats    []time.Duration           // of every entry
 	ended  bool                      // it has an outcome: what is not in it did not happen
 
 	branch *branching
@@ -32,13 +32,13 @@ type Recording struct {
 // recorded is one answer.
 type recorded struct {
 	seq  int64
+	at   time.Duration
 	took time.Duration
 	journal.Decision
 }
 
 type recordedQuestion struct {
 	seq int64
-	at  time.Duration
 	journal.Question
 }
 
@@ -65,6 +65,7 @@ type recordedDuty struct {
 type branching struct {
 	at     int // in said
 	option string
+	agree  int64 // entries up to there
 }
 
 // ReadRecording reads the entries of a journal. A journal that was broken off
@@ -73,17 +74,17 @@ func ReadRecording(entries []journal.Entry) (*Recording, error) {
 	r := &Recording{pauses: map[int64]recordedPause{}, duties: map[string][]recordedDuty{}}
 	for _, e := range entries {
 		var err error
-		r.last = e.At
+		r.ats = append(r.ats, e.At)
 		switch e.Kind {
 		case journal.KindStart:
 			err = json.Unmarshal(e.Body, &r.start)
 		case journal.KindQuestion:
-			q := recordedQuestion{seq: e.Seq, at: e.At}
+			q := recordedQuestion{seq: e.Seq}
 			if err = json.Unmarshal(e.Body, &q.Question); err == nil {
 				r.asked = append(r.asked, q)
 			}
 		case journal.KindDecision:
-			d := recorded{seq: e.Seq}
+			d := recorded{seq: e.Seq, at: e.At}
 			if err = json.Unmarshal(e.Body, &d.Decision); err == nil {
 				var asked time.Duration
 				asked, err = scenario.ParseTime(d.Asked)
@@ -106,7 +107,9 @@ func ReadRecording(entries []journal.Entry) (*Recording, error) {
 				r.notified(e, n)
 			}
 		case journal.KindOutcome:
-			r.ended = true
+			var o journal.Outcome
+			err = json.Unmarshal(e.Body, &o)
+			r.ended = o.Outcome == Finished
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading entry %d of the record: %w", e.Seq, err)
@@ -163,13 +166,22 @@ func (r *Recording) Branch(s *scenario.Scenario, decision string, asking int, op
 		}
 		return fmt.Errorf("%q was not offered at %q: %s", option, decision, hint(option, offered))
 	}
-	if _, known := s.Decision(decision); !known {
+	written, known := s.Decision(decision)
+	if !known {
 		return fmt.Errorf("the scenario has no decision %q: it is not the one that was recorded", decision)
 	}
-	r.branch = &branching{at: found, option: option}
-	if option != d.Chosen {
-		r.forgetAfter(d.seq)
+	r.branch = &branching{at: found, option: option, agree: d.seq - 1}
+	if option == d.Chosen {
+		return nil
 	}
+	if d.Answered == string(BySilence) {
+		// Whoever answers where nobody did does so before the deadline, and what came
+		// between has another past.
+		answered := d.at - d.took + written.Takes
+		before := int64(slices.IndexFunc(r.ats, func(at time.Duration) bool { return at >= answered }))
+		r.branch.agree = min(max(before, d.Question), d.seq-1)
+	}
+	r.forgetAfter(r.branch.agree)
 	return nil
 }
 
@@ -208,7 +220,7 @@ func (r *Recording) Until(decision string, asking int) (liveFrom int64, err erro
 		}
 		r.duties[step] = list
 	}
-	r.last, r.ended, r.branch = q.at, false, nil
+	r.ats, r.ended, r.branch = r.ats[:q.seq], false, nil
 	return q.seq, nil
 }
 
@@ -219,12 +231,12 @@ func (r *Recording) forgetAfter(seq int64) {
 }
 
 // Agree is for how many entries the new journal must be the recorded one: those
-// before the decision at which a branch takes another option, or 0 for all of them.
+// before the answer that a branch replaces by another, or 0 for all of them.
 func (r *Recording) Agree() int64 {
 	if r.branch == nil || r.said[r.branch.at].Chosen == r.branch.option {
 		return 0
 	}
-	return r.said[r.branch.at].seq - 1
+	return r.branch.agree
 }
 
 // Decider answers as was recorded, and leaves to rest what was not asked then or
@@ -310,7 +322,7 @@ func (r *Recording) told(step string, n int) (after time.Duration, told bool, by
 }
 
 // past says whether a time lies behind everything that was recorded.
-func (r *Recording) past(at time.Duration) bool { return r != nil && at > r.last }
+func (r *Recording) past(at time.Duration) bool { return r != nil && at > r.ats[len(r.ats)-1] }
 
 // Differ compares two journals in their masked form and returns the first entry
 // in which they differ, in words, or nothing. upTo is how many entries are

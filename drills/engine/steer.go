@@ -27,7 +27,11 @@ func (r *run) obey(o order) {
 // steer writes down what the facilitator did with an entry of the timeline, and does
 // it. What came too late is written down as well.
 func (r *run) steer(ctx context.Context, s journal.Steer) error {
-	l := r.lines[slices.IndexFunc(r.lines, func(l *line) bool { return l.item.Step == s.Step })]
+	i := slices.IndexFunc(r.lines, func(l *line) bool { return l.item.Step == s.Step })
+	if i < 0 {
+		return nil // of another scenario than this one, by a recording that is not its
+	}
+	l := r.lines[i]
 	s.Refused = ""
 	if d := l.due(); !slices.Contains(d.May, Steering(s.Did)) {
 		s.Refused = cannot(Steering(s.Did), d).Error()
