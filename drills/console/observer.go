@@ -73,6 +73,16 @@ func (p *page) RatedCount() int {
 	return n
 }
 
+// ToRate is the first objective that this person has not rated: its form is open.
+func (p *page) ToRate() string {
+	for _, o := range p.Rehearsed {
+		if o.Mine.Rating == "" && !p.Sealed() {
+			return o.ID
+		}
+	}
+	return ""
+}
+
 // A rate is a rating with its words.
 type rate struct {
 	Rating      room.Rating

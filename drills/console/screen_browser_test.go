@@ -262,7 +262,10 @@ func TestObserverInABrowser(t *testing.T) {
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { return watching(s.view) } })
 		for _, scheme := range []string{"light", "dark"} {
 			v.media("prefers-color-scheme", scheme)
-			for _, size := range sizes {
+			for i, size := range sizes {
+				if scheme == "dark" && i%3 != 0 {
+					continue // colours depend on nothing but the scheme: the largest and the smallest
+				}
 				v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
 				v.settled()
 				name := fmt.Sprintf("observer %s %s %d", s.name, scheme, size[0])

@@ -190,7 +190,8 @@
       const quiet = colour(this.box, "--quiet");
       const faint = colour(this.box, "--faint");
       const rem = parseFloat(getComputedStyle(this.box).fontSize);
-      const font = `${rem}px ${getComputedStyle(this.box).fontFamily}`;
+      // uPlot enlarges fonts for fine screens by the whole number before "px".
+      const font = `${Math.round(rem)}px ${getComputedStyle(this.box).fontFamily}`;
       const good = forced.matches ? ink : colour(this.box, "--fill-good");
       const fore = forced.matches ? ink : colour(this.box, "--curve-forecast");
       const dashes = [[8, 6], [2, 5], [14, 5, 2, 5]];
