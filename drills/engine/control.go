@@ -27,6 +27,7 @@ type Control struct {
 
 	// What the run last said of itself.
 	reading Reading
+	busy    bool          // since reading.Wall it carries something out
 	limit   time.Duration // the clock does not pass this before the run says more
 	now     func() time.Time
 	sheet   []Due
@@ -43,7 +44,7 @@ type Reading struct {
 	Paused bool
 	Why    string // it is paused
 	Wall   time.Time
-	Runs   bool // scenario time passes now: it does not while something is carried out, or people are waited for
+	Runs   bool // scenario time passes: it does not while people are waited for, or something takes long to carry out
 }
 
 // Steering is what can be done with something that players are to be told. The
@@ -181,7 +182,7 @@ func (c *Control) Clock() Reading {
 	r := c.reading
 	if c.now != nil {
 		wall := c.now()
-		if r.Runs {
+		if r.Runs = c.runsLocked(); r.Runs && !c.busy {
 			r.At = min(r.At+scaled(wall.Sub(r.Wall), r.Speed), c.limit)
 		}
 		r.Wall = wall
@@ -190,6 +191,14 @@ func (c *Control) Clock() Reading {
 		r.Paused, r.Why, r.Runs = true, c.why, false
 	}
 	return r
+}
+
+// briefly is how long something may take to carry out before the clock is said to
+// stand: a page that counts by itself need not stop for each inject.
+const briefly = 2 * time.Second
+
+func (c *Control) runsLocked() bool {
+	return c.reading.Runs && (!c.busy || c.now().Sub(c.reading.Wall) < briefly)
 }
 
 // Ahead is the run sheet: every entry of the timeline, in its order, what became of

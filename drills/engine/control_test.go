@@ -140,6 +140,46 @@ func TestNoPace(t *testing.T) {
 	}
 }
 
+// watcher counts how often the clock went on or stood.
+type watcher struct {
+	presenter
+	c     *engine.Control
+	heard []engine.Reading
+}
+
+func (w *watcher) ClockChanged() { w.heard = append(w.heard, w.c.Clock()) }
+
+// Pages that count by themselves hear when the clock stands and when it goes on; an
+// inject does not stop it, but what takes long does.
+func TestTheClockIsWatched(t *testing.T) {
+	t.Parallel()
+	inBubble(t, room(t), func(t *testing.T, f *fixture, c *engine.Control) {
+		w := &watcher{c: c}
+		f.c.Presenter, f.c.Speed = w, 60
+		f.world.before = func(a engine.Action) {
+			require.True(t, c.Clock().Runs, "it was only now that this began")
+			time.Sleep(3 * time.Second)
+			require.False(t, c.Clock().Runs)
+			require.Equal(t, map[string]time.Duration{"replace": 10 * time.Minute, "revoke": time.Hour}[a.Verb], c.Clock().At)
+		}
+		over := f.started(t.Context())
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		require.Len(t, w.heard, 1, "injects and questions are no news to a clock")
+		require.True(t, w.heard[0].Runs)
+		c.Pause("the fire alarm")
+		time.Sleep(time.Minute)
+		c.Resume("all are back")
+		require.NoError(t, c.SetSpeed(600))
+		<-over
+		var runs []bool
+		for _, r := range w.heard[1:] {
+			runs = append(runs, r.Runs)
+		}
+		require.Equal(t, []bool{false, true, true, true}, runs[:4], "paused, going on faster, and after each of two long acts")
+	})
+}
+
 // With no pace, time stands for people who talk, until they answer or the
 // facilitator goes on; an answer counts from the next second.
 func TestTimeStandsWithoutAPace(t *testing.T) {

@@ -108,7 +108,7 @@ func (r *run) pace(ctx context.Context, next time.Duration) (there bool, err err
 		if left := float64(next-r.at) / speed; left <= float64(longest) {
 			d, last = time.Duration(left), true
 		}
-		r.Control.runs(r.at, speed, next)
+		r.sayClock(Reading{At: r.at, Speed: speed, Runs: true}, false, next)
 		slept, woken, err := r.sleepOrWake(ctx, d)
 		if err != nil {
 			return false, err
@@ -125,13 +125,22 @@ func (r *run) pace(ctx context.Context, next time.Duration) (there bool, err err
 		}
 	}
 	r.at = next
-	r.clockStands()
+	r.sayClock(Reading{At: next, Speed: r.Speed, Runs: r.live && r.Speed > 0}, true, next)
 	r.Control.jumped()
 	return true, nil
 }
 
-// clockStands tells that scenario time does not pass by itself now.
-func (r *run) clockStands() { r.Control.stands(max(r.at, r.now), r.Speed) }
+// clockStands tells that scenario time does not pass now, for the sake of people.
+func (r *run) clockStands() {
+	at := max(r.at, r.now)
+	r.sayClock(Reading{At: at, Speed: r.Speed}, false, at)
+}
+
+func (r *run) sayClock(reading Reading, busy bool, limit time.Duration) {
+	if w, can := r.Presenter.(ClockWatcher); r.Control.say(reading, busy, limit) && can {
+		w.ClockChanged()
+	}
+}
 
 // sleepOrWake waits for d, or until something is there for take. It returns for how
 // long it waited.

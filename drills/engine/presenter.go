@@ -24,3 +24,11 @@ type Moment struct {
 	Body  any
 	Words string
 }
+
+// ClockWatcher is implemented by a Presenter that shows the clock of a [Control].
+// ClockChanged is called from the engine's goroutine when the clock goes on after it
+// stood, stands after it went on, or goes at another speed, for a page that counted
+// by itself till then.
+type ClockWatcher interface {
+	ClockChanged()
+}

@@ -197,17 +197,13 @@ func (c *Control) jumped() {
 	c.next = false
 }
 
-// runs says that the clock goes on from at, and how far.
-func (c *Control) runs(at time.Duration, speed float64, limit time.Duration) {
+// say tells where the clock is. It returns whether that is news to somebody who
+// counts by itself since the last reading.
+func (c *Control) say(r Reading, busy bool, limit time.Duration) (news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reading = Reading{At: at, Speed: speed, Wall: c.now(), Runs: true}
-	c.limit = limit
-}
-
-// stands says that the clock stands at at.
-func (c *Control) stands(at time.Duration, speed float64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reading = Reading{At: at, Speed: speed, Wall: c.now()}
+	news = r.Runs != c.runsLocked() || r.Speed != c.reading.Speed
+	r.Wall = c.now()
+	c.reading, c.busy, c.limit = r, busy, limit
+	return news
 }
