@@ -19,7 +19,8 @@ import (
 )
 
 // An attacker holds a copy of a party's signing key, and certificates in somebody's
-// name that a stolen officer's credential got him from the CA. In the drill the
+// name: a stolen officer's credential got him those from the CA, or he made them with
+// a copy of the CA's key. In the drill the
 // copy is played by the party's own token: the signatures of a key and of its copy
 // cannot be told apart, which is the point.
 type attacker struct {
@@ -31,6 +32,7 @@ type attacker struct {
 	// never.
 	returns time.Duration
 	stopped bool
+	minted  bool         // his certificates are of a copied authority: the CA knows nothing of them
 	got     map[int]bool // devices that were his at some time
 }
 
@@ -68,11 +70,15 @@ func (w *World) attack(ctx context.Context, at time.Duration, a engine.Action) e
 		// These keys change other parties' cells: he is after supply.
 		victim = w.partyOf(policy.RoleSupplier)
 	}
-	set, err := w.intruderKeys(ctx, victim)
+	get := w.intruderKeys
+	if a.Flag(paramMinted) {
+		get = w.mintedKeys
+	}
+	set, err := get(ctx, at, victim)
 	if err != nil {
 		return err
 	}
-	thief := &attacker{stolen: p, victim: victim, set: set, returns: a.Duration(paramReturns), got: map[int]bool{}}
+	thief := &attacker{stolen: p, victim: victim, set: set, minted: a.Flag(paramMinted), returns: a.Duration(paramReturns), got: map[int]bool{}}
 	c := &campaign{
 		name: "intruder in the name of " + p.id, method: methodIntruder, party: p, about: victim, mode: mode, attack: true, counter: intruderJump,
 		rate:   w.rate * float64(a.Number(paramPerHour)) / float64(w.cfg.Scenario.Estate.Rate.PerHour),
@@ -124,7 +130,7 @@ func (w *World) arm(c *campaign, p, victim *party) error {
 
 // intruderKeys are keys of the intruder's own, which the CA certified in a party's
 // name because a stolen officer's credential asked.
-func (w *World) intruderKeys(ctx context.Context, victim *party) (map[purpose]*credential, error) {
+func (w *World) intruderKeys(ctx context.Context, _ time.Duration, victim *party) (map[purpose]*credential, error) {
 	requester := "an officer's credential of " + victim.name + " (stolen)"
 	set := map[purpose]*credential{}
 	for _, use := range victim.needs {
@@ -143,6 +149,33 @@ func (w *World) intruderKeys(ctx context.Context, victim *party) (map[purpose]*c
 		if err := w.recordCertificate(victim, c, 1+len(w.attackers), requester, "asked for in the name of "+victim.name+" by somebody else"); err != nil {
 			return nil, err
 		}
+		set[use] = c
+	}
+	return set, nil
+}
+
+// mintedKeys are keys of the intruder's own, certified with a copy of the Issuing
+// OCA's key. Devices cannot tell; the CA's log has none of them.
+func (w *World) mintedKeys(ctx context.Context, at time.Duration, victim *party) (map[purpose]*credential, error) {
+	copied, err := w.copiedAuthority(ctx, thingIssuingOCA)
+	if err != nil {
+		return nil, err
+	}
+	set := map[purpose]*credential{}
+	for _, use := range victim.needs {
+		certificate, key, err := w.mint(ctx, victim, use.usage(), w.authority.made[thingIssuingOCA], copied)
+		if err != nil {
+			return nil, fmt.Errorf("making the intruder's %s certificate: %w", use, err)
+		}
+		c := &credential{purpose: use, signer: func(context.Context) crypto.Signer { return key }, certificate: certificate}
+		body := CertificateFound{
+			File: fmt.Sprintf("certs/%s-%s-%s-minted-%d.pem", victim.entity.Hex(), victim.role, use, 1+len(w.attackers)),
+			Note: "the intruder's, made for what he puts on devices; nobody has come upon it yet",
+		}
+		if err := w.keepFound(ctx, at, thingIssuingOCA, certificate, &body); err != nil {
+			return nil, err
+		}
+		c.file = body.File
 		set[use] = c
 	}
 	return set, nil

@@ -33,6 +33,7 @@ type CertificateFound struct {
 	KeyID  string `json:"key_id"`
 	Signed bool   `json:"signed_by_issuer"` // its signature verifies
 	InLog  bool   `json:"in_log"`           // the CA's log has its serial
+	Note   string `json:"note,omitempty"`
 }
 
 // rogue lets somebody who has a copy of an issuing key make certificates in a
@@ -46,17 +47,12 @@ func (w *World) rogue(ctx context.Context, at time.Duration, a engine.Action) er
 			return err
 		}
 	}
-	authority := w.authority.made[a.Object]
-	token, err := w.tokens.login(ctx, ownerCA)
-	if err != nil {
-		return err
-	}
-	copied, err := token.Key(ctx, hsm.Label(a.Object, w.authority.generation(a.Object)))
+	copied, err := w.copiedAuthority(ctx, a.Object)
 	if err != nil {
 		return err
 	}
 	for range a.Number(paramCount) {
-		c, err := w.mint(ctx, p, authority, copied)
+		c, _, err := w.mint(ctx, p, policy.UsageDigitalSignature, w.authority.made[a.Object], copied)
 		if err != nil {
 			return fmt.Errorf("making a rogue certificate: %w", err)
 		}
@@ -67,62 +63,78 @@ func (w *World) rogue(ctx context.Context, at time.Duration, a engine.Action) er
 	return nil
 }
 
-// mint makes one certificate that the CA knows nothing of.
-func (w *World) mint(ctx context.Context, p *party, issuer *policy.Certificate, copied *hsm.Key) (*policy.Certificate, error) {
-	profile, err := w.env.Profile(policy.ProfileOrganisation)
+// copiedAuthority is an authority's newest key as somebody with a copy has it.
+func (w *World) copiedAuthority(ctx context.Context, name string) (*hsm.Key, error) {
+	token, err := w.tokens.login(ctx, ownerCA)
 	if err != nil {
 		return nil, err
+	}
+	return token.Key(ctx, hsm.Label(name, w.authority.generation(name)))
+}
+
+// mint makes one certificate that the CA knows nothing of, with its key.
+func (w *World) mint(ctx context.Context, p *party, usage policy.KeyUsage, issuer *policy.Certificate, copied *hsm.Key) (*policy.Certificate, *ecdsa.PrivateKey, error) {
+	profile, err := w.env.Profile(policy.ProfileOrganisation)
+	if err != nil {
+		return nil, nil, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	serial, err := policy.NewSerial(rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tbs, err := profile.TBS(policy.CertificateTemplate{
 		Serial: serial, PublicKey: &key.PublicKey, NotBefore: w.clock.Now(), Issuer: issuer,
-		Role: p.role, EntityID: p.entity, Usage: policy.UsageDigitalSignature,
+		Role: p.role, EntityID: p.entity, Usage: usage,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	digest := sha256.Sum256(tbs)
 	signature, err := copied.Signer(ctx).Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	der, err := policy.Assemble(tbs, signature)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return policy.ParseCertificate(der)
+	c, err := policy.ParseCertificate(der)
+	return c, key, err
 }
 
 // found looks a certificate up that somebody came upon, and keeps it.
 func (w *World) found(ctx context.Context, at time.Duration, issuer string, c *policy.Certificate) error {
+	body := CertificateFound{File: fmt.Sprintf("certs/found-%d.pem", len(w.dcc.unknown)+1)}
+	if err := w.keepFound(ctx, at, issuer, c, &body); err != nil {
+		return err
+	}
+	if !body.InLog {
+		w.dcc.unknown = append(w.dcc.unknown, c)
+	}
+	return nil
+}
+
+// keepFound puts a certificate that the CA may know nothing of into pack and journal.
+func (w *World) keepFound(ctx context.Context, at time.Duration, issuer string, c *policy.Certificate, body *CertificateFound) error {
 	_, err := w.authority.issuer.BySerial(ctx, c.Serial)
-	known := err == nil
 	if err != nil && !errors.Is(err, ca.ErrNotFound) {
 		return err
 	}
+	body.InLog = err == nil
 	entity, _ := c.EntityID()
 	role, _ := c.Role()
-	body := CertificateFound{
-		File: fmt.Sprintf("certs/found-%d.pem", len(w.dcc.unknown)+1), Serial: c.Serial.String(), Issuer: issuer, Entity: entity.String(), Role: role.String(),
-		KeyID: c.SubjectKeyID.String(), InLog: known,
-	}
+	body.Serial, body.Issuer, body.Entity, body.Role, body.KeyID = c.Serial.String(), issuer, entity.String(), role.String(), c.SubjectKeyID.String()
 	if by := w.authority.issuerOf(c); by != nil {
 		body.Signed = policy.VerifyTBS(by.PublicKey, c.RawTBS, c.Signature) == nil
-	}
-	if !known {
-		w.dcc.unknown = append(w.dcc.unknown, c)
 	}
 	if err := w.pack.write(body.File, c.PEM()); err != nil {
 		return err
 	}
-	_, err = w.record(KindFound, at, body)
+	_, err = w.record(KindFound, at, *body)
 	return err
 }
 

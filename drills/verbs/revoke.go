@@ -24,8 +24,14 @@ func (w *World) revoke(ctx context.Context, at time.Duration, a engine.Action) e
 		if len(w.attackers) == 0 {
 			return refuse("nobody but their owners has certificates in this drill")
 		}
+		if !slices.ContainsFunc(w.attackers, func(thief *attacker) bool { return !thief.minted }) {
+			return refuse("the CA's log has none of the intruder's certificates, so it cannot revoke them: they end with the authority whose key was copied")
+		}
 		var issuers []string
 		for _, thief := range w.attackers {
+			if thief.minted {
+				continue
+			}
 			by, err := w.withdraw(ctx, at, thief.victim, []map[purpose]*credential{thief.set}, reason, "DCC service desk (exercise)")
 			if err != nil {
 				return err

@@ -36,6 +36,7 @@ const (
 	paramKeys    = "keys"
 	paramPerHour = "per hour"
 	paramReturns = "returns"
+	paramMinted  = "minted"
 	paramReason  = "reason"
 	paramSample  = "sample"
 	paramWith    = "with"
@@ -114,7 +115,7 @@ func orgVerbs() []scenario.Verb {
 			Name:   verbAttack,
 			Says:   "lets an intruder begin who holds a copy of the party's signing key, and certificates that a stolen officer's credential got him from the CA. With a supplier's or network operator's key he takes device after device with commands like the party's own, counters driven up; with that of transcos he puts his certificates into supplier cells (mode 7), with the Recovery key too (mode 8), with that of the wan provider into hubs (mode 5). Players see it only in what devices say.",
 			Object: party,
-			Params: []scenario.Param{{Name: paramPerHour, Kind: scenario.Number, Required: true, Says: "how many devices an hour he reaches, in the scenario's own size of estate"}, {Name: paramReturns, Kind: scenario.Duration, Says: "how long after a device was taken from him he comes back for it; never, if it is absent"}},
+			Params: []scenario.Param{{Name: paramPerHour, Kind: scenario.Number, Required: true, Says: "how many devices an hour he reaches, in the scenario's own size of estate"}, {Name: paramReturns, Kind: scenario.Duration, Says: "how long after a device was taken from him he comes back for it; never, if it is absent"}, {Name: paramMinted, Kind: scenario.Flag, Says: "he has a copy of the Issuing OCA's key too: his certificates are made with it and stand in no log"}},
 		},
 		{Name: verbStopAttack, Says: "has the intruder with the party's key send nothing more.", Object: party},
 		{
