@@ -69,6 +69,7 @@ type Console struct {
 	static      *static
 	guesses     *guesses
 	streams     *streams
+	terms       finder
 }
 
 // New makes a Console.

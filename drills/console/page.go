@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"smki.example/drills/procedure"
 	"smki.example/drills/room"
 )
 
@@ -203,16 +205,12 @@ func (p *page) Explain(text string) template.HTML {
 	if p.View == nil || len(p.Exercise.Terms) == 0 {
 		return template.HTML(html.EscapeString(text))
 	}
-	says := make(map[string]string)
-	var names []string
+	says := make(map[string]string, len(p.Exercise.Terms))
 	for _, t := range p.Exercise.Terms {
 		says[strings.ToLower(t.Term)] = t.Says
-		names = append(names, regexp.QuoteMeta(t.Term))
 	}
-	// The longest first: "recovery key" is no "key".
-	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	found, err := regexp.Compile(`(?i)\b(?:` + strings.Join(names, "|") + `)\b`)
-	if err != nil {
+	found := p.console.terms.of(p.Exercise.Terms)
+	if found == nil {
 		return template.HTML(html.EscapeString(text))
 	}
 	var b strings.Builder
@@ -233,6 +231,35 @@ func (p *page) Explain(text string) template.HTML {
 	}
 	b.WriteString(html.EscapeString(text[at:]))
 	return template.HTML(b.String())
+}
+
+// A finder keeps the expression that finds the terms of an exercise: pages are made
+// a thousand times and the terms stay.
+type finder struct {
+	mu    sync.Mutex // guards terms and found
+	terms []procedure.Term
+	found *regexp.Regexp
+}
+
+func (f *finder) of(terms []procedure.Term) *regexp.Regexp {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.found != nil && slices.Equal(f.terms, terms) {
+		return f.found
+	}
+	var names []string
+	for _, t := range terms {
+		names = append(names, regexp.QuoteMeta(t.Term))
+	}
+	// The longest first: "recovery key" is no "key".
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	// A term may begin or end with what is no letter, and is then found all the same.
+	found, err := regexp.Compile(`(?i)(?:\b|^)(?:` + strings.Join(names, "|") + `)(?:\b|$)`)
+	if err != nil {
+		return nil
+	}
+	f.terms, f.found = slices.Clone(terms), found
+	return found
 }
 
 // words are the functions that templates share.
@@ -286,10 +313,12 @@ func percent(n, of int) string {
 	return strconv.Itoa(p) + " %"
 }
 
+var emptyLine = regexp.MustCompile(`\n[ \t]*\n`)
+
 // paras divides a text at its empty lines.
 func paras(text string) []string {
 	var found []string
-	for _, p := range regexp.MustCompile(`\n[ \t]*\n`).Split(strings.ReplaceAll(text, "\r\n", "\n"), -1) {
+	for _, p := range emptyLine.Split(strings.ReplaceAll(text, "\r\n", "\n"), -1) {
 		if p = strings.TrimSpace(p); p != "" {
 			found = append(found, p)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	s := &sender{console: c, visitor: v, request: r, sent: make(map[string]uint64), seed: maphash.MakeSeed(), to: http.NewResponseController(w), w: w}
+	s := &sender{console: c, visitor: v, request: r, sent: make(map[string]uint64), made: make(map[string]any), seed: maphash.MakeSeed(), to: http.NewResponseController(w), w: w}
 	// The reading deadline of a server is for requests that end.
 	_ = s.to.SetReadDeadline(time.Time{})
 	s.buf.WriteString("retry: 2000\n\n")
@@ -100,6 +101,7 @@ type sender struct {
 	to      *http.ResponseController
 	seed    maphash.Seed
 	sent    map[string]uint64 // hash of each part as it was sent last
+	made    map[string]any    // what each steady part was made of
 	buf     bytes.Buffer      // what is to be sent
 	part    bytes.Buffer
 }
@@ -149,10 +151,31 @@ func (s *sender) wait(ctx context.Context, changed <-chan struct{}, heart <-chan
 	}
 }
 
+// steady are the long parts that seldom change, with all that they are made of: as
+// long as that is the same they are not made again.
+var steady = map[room.Role]map[string]func(*room.View) any{
+	room.Player: {
+		"feed":  func(v *room.View) any { return []any{v.Phase, v.Feed, v.Exercise.Terms} },
+		"words": func(v *room.View) any { return v.Exercise.Terms },
+		"first": preparing,
+		"later": preparing,
+	},
+}
+
+// preparing is what the seats and the briefing are made of.
+func preparing(v *room.View) any { return []any{v.Phase, v.Exercise, v.Mine, v.Seats} }
+
 // render puts the parts that have changed into the buffer.
 func (s *sender) render(view *room.View) error {
 	p := s.console.of(s.visitor, view, s.request.URL.Query())
 	for _, name := range p.screen.live {
+		if of := steady[s.visitor.role][name]; of != nil {
+			made := of(view)
+			if last, ok := s.made[name]; ok && reflect.DeepEqual(last, made) {
+				continue
+			}
+			s.made[name] = made
+		}
 		s.part.Reset()
 		p.part, p.tips = name, 0
 		if err := p.screen.render(&s.part, "live-"+name, p); err != nil {
