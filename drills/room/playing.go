@@ -315,6 +315,8 @@ var (
 	_ engine.Deliberator = hand{}
 	_ engine.Presenter   = hand{}
 	_ engine.Duties      = hand{}
+
+	_ engine.ClockWatcher = hand{}
 )
 
 // begin opens what the run writes beside its record.
@@ -336,6 +338,13 @@ func (h hand) end() {
 
 // Present implements [engine.Presenter].
 func (h hand) Present(context.Context, engine.Moment) error { return h.catchUp() }
+
+// ClockChanged implements [engine.ClockWatcher]: pages count by themselves till then.
+func (h hand) ClockChanged() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bump()
+}
 
 // told hears of what the world wrote.
 func (h hand) told(time.Duration, any) {

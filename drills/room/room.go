@@ -370,7 +370,9 @@ func (r *Room) write(bodies ...roombook.Body) error {
 // clock is the scenario clock. mu is held, for reading at least.
 func (r *Room) clock() engine.Reading {
 	if r.live != nil && r.live.caught {
-		return r.live.control.Clock()
+		reading := r.live.control.Clock()
+		reading.Runs = reading.Runs && len(r.live.calls) == 0 // time waits for custodians
+		return reading
 	}
 	return engine.Reading{At: r.stood, Speed: r.st.arranged.Speed, Wall: r.cfg.Clock()}
 }
