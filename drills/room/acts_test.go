@@ -306,6 +306,32 @@ func TestBack(t *testing.T) {
 	require.Zero(t, at.Questions[0].Cast)
 }
 
+// Going back further: what was voted on after the question that is put anew is voted
+// on anew too.
+func TestBackFurther(t *testing.T) {
+	t.Parallel()
+	s := arranged(t, room.Arrange{})
+	s.play()
+	s.do("Fay", room.Begin{})
+	s.toTheKey()
+	s.do("Ann", room.CallVote{Seat: "pma/chair", Decision: key, Asking: 1})
+	s.vote("Ben", "required", "in the run that is left")
+	s.do("Fay", room.GoBack{Decision: "confirm", Asking: 1})
+	s.until("Fay", "the question is put anew", func(v *room.View) bool { return v.Phase == room.Playing && v.Clock.Paused })
+	require.Empty(t, s.view("Des").Decided)
+	s.do("Fay", room.Resume{})
+	again := s.toTheKey()
+	require.Equal(t, room.Discussing, again.Stage)
+	require.Zero(t, again.Cast)
+	// And so it is when the exercise is opened again.
+	s.r.Kill()
+	s.halt()
+	s.open()
+	s.play()
+	s.until("Fay", "it is back", func(v *room.View) bool { return v.Phase == room.Playing && v.Clock.Paused })
+	require.Zero(t, s.question("Ann", key, 1).Cast)
+}
+
 // The server ends in the hot wash: the record can be sealed afterwards, because the
 // drill is played again to its end.
 func TestKilledInTheHotWash(t *testing.T) {

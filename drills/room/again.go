@@ -63,6 +63,21 @@ func (r *Room) entriesOf(run int) ([]journal.Entry, error) {
 	return entries, err
 }
 
+// askedAt is when a question was put in a run.
+func (r *Room) askedAt(run int, on roombook.On) time.Duration {
+	entries, err := r.entriesOf(run)
+	if err != nil {
+		r.cfg.Log.Error("reading the record of a run that was left", "run", run, "error", err)
+	}
+	for _, e := range entries {
+		var q journal.Question
+		if e.Kind == journal.KindQuestion && e.Decode(&q) == nil && q.Decision == on.Decision && q.Asking == on.Asking {
+			return e.At
+		}
+	}
+	return 0
+}
+
 // foldRun folds the journal of a run. Of one that the end of the server broke off,
 // what the engine wrote about that is left out: the run will go on.
 func (r *Room) foldRun(run int) (*drill, []journal.Entry, error) {

@@ -44,6 +44,7 @@ func (r *Room) ViewAt(p PersonID, entry int64) (*View, error) {
 	last := k.entries[len(k.entries)-1]
 	entry = min(max(entry, 1), last.Seq)
 	st := newState(pack)
+	st.asked = r.askedAt
 	for _, e := range k.before(entry) {
 		if err := st.take(e); err != nil {
 			return nil, err

@@ -62,8 +62,6 @@ func (r *Room) planArrange(a Arrange) (plan, error) {
 	})
 	w.then = func() error {
 		r.draft, r.wrong = "", nil
-		r.forecast = nil
-		r.poke()
 		return nil
 	}
 	return w, nil

@@ -93,6 +93,7 @@ type duty struct {
 	journal.Notify
 	due time.Duration
 	seq int64
+	at  time.Duration
 }
 
 // opening is what is known of custodians and a key.
@@ -186,7 +187,7 @@ func (d *drill) takeTold(e journal.Entry) error {
 		d.done[b.Step] = Done
 		if b.Phase == "due" {
 			due, _ := scenario.ParseTime(b.Due)
-			d.duties = append(slices.Clone(d.duties), duty{b, due, e.Seq})
+			d.duties = append(slices.Clone(d.duties), duty{b, due, e.Seq, e.At})
 			return nil
 		}
 		d.settle(b.Step)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"smki.example/drills/engine"
@@ -84,7 +85,10 @@ var (
 // Run plays what people begin, until ctx is done; then the clock stands and
 // everything is in the book.
 func (r *Room) Run(ctx context.Context) error {
+	var foreseen sync.WaitGroup
+	defer foreseen.Wait()
 	for {
+		r.foresee(ctx, &foreseen)
 		next, err := r.next()
 		if err != nil {
 			return err
@@ -150,7 +154,7 @@ func (r *Room) play(server context.Context, p planned) error {
 	ctx, cancel := context.WithCancelCause(server)
 	defer cancel(nil)
 	r.mu.Lock()
-	a, s := r.st.arranged, r.st.scenario()
+	a, s, speed := r.st.arranged, r.st.scenario(), r.st.speed
 	l := &live{
 		number: p.number, pack: r.packOf(p.number), control: &engine.Control{}, cancel: cancel, drill: newDrill(r.st.house), from: int64(len(p.entries)), stop: p.stop,
 		finish: make(chan struct{}, 1), left: make(chan struct{}), asked: map[roombook.On]*asked{}, script: map[roombook.On]bool{}, calls: map[shareOf]*call{}, envelopes: map[shareOf]string{}, heard: map[shareOf]bool{}, done: map[int64]bool{},
@@ -159,16 +163,10 @@ func (r *Room) play(server context.Context, p planned) error {
 	r.bump()
 	r.mu.Unlock()
 	h := hand{r, l}
-	foreseen := make(chan struct{})
-	go func() {
-		defer close(foreseen)
-		r.foresee(ctx, s, a.Devices)
-	}()
-	defer func() { <-foreseen }()
 	cfg := play.Config{
 		Scenario: s, Procedure: r.cfg.Procedure, Devices: a.Devices, Seed: a.Seed, Pack: l.pack, RecordKey: r.cfg.RecordKey,
 		RunID: fmt.Sprintf("%s-%s-%d", s.ID, runName(r.Name()), p.number), Decider: h, Presenter: h, Told: h.told, Control: l.control,
-		Speed: a.Speed, From: p.why, Answers: "exercise room", Envelope: h.envelope, Share: h.share, LiveFrom: l.from, LiveAt: p.at, StartPaused: p.paused, Clock: r.cfg.Clock,
+		Speed: speed, From: p.why, Answers: "exercise room", Envelope: h.envelope, Share: h.share, LiveFrom: l.from, LiveAt: p.at, StartPaused: p.paused, Clock: r.cfg.Clock,
 	}
 	if len(p.entries) > 0 {
 		recording, err := play.ReadRecording(p.entries)
@@ -226,10 +224,30 @@ func (r *Room) watch(l *live) (stop func()) {
 				if err := r.keepClock(l); err != nil {
 					r.cfg.Log.Warn("keeping the clock", "error", err)
 				}
+				r.retell(l)
 			}
 		}
 	}()
 	return func() { close(done); <-gone }
+}
+
+// retell does again what people told before the server died and the record did not
+// have yet.
+func (r *Room) retell(l *live) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range l.drill.duties {
+		for _, t := range r.st.tells {
+			if l.done[d.seq] || t.step != d.Step || t.at < d.at {
+				continue
+			}
+			// The run may not have got there yet: then it is tried again in a second.
+			if l.control.Told(d.Step, t.by) == nil {
+				l.done[d.seq] = true
+				r.bump()
+			}
+		}
+	}
 }
 
 // ended is what comes after a run was played: the hot wash, or another run.

@@ -1,8 +1,10 @@
 package room_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -184,6 +186,12 @@ func TestKilledInAVote(t *testing.T) {
 
 	s.r.Kill()
 	s.halt()
+	// A process that is killed says nothing about it, and may die within a line.
+	torn, err := os.ReadFile(filepath.Join(before, journal.FileName))
+	require.NoError(t, err)
+	at := bytes.Index(torn, []byte(`"phase":"abort"`))
+	require.Positive(t, at)
+	require.NoError(t, os.WriteFile(filepath.Join(before, journal.FileName), torn[:at], 0o644))
 	s.open()
 	require.Equal(t, room.Playing, s.view("Ann").Phase)
 	require.Len(t, s.view("Ann").Decided, 1, "what was known is shown at once")
@@ -214,4 +222,43 @@ func TestKilledInAVote(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, casts)
+}
+
+// The server is killed while the drill is being made: it is made again.
+func TestKilledWhileItIsMade(t *testing.T) {
+	t.Parallel()
+	s := arranged(t, room.Arrange{})
+	s.do("Fay", room.Begin{})
+	require.NoError(t, s.r.Close())
+	s.open()
+	require.Equal(t, room.Making, s.view("Ann").Phase)
+	s.play()
+	s.toTheKey()
+	require.Equal(t, 2, s.view("Ann").Exercise.Run)
+}
+
+// A duty that somebody did just before the server was killed need not be done again.
+func TestKilledAfterTelling(t *testing.T) {
+	t.Parallel()
+	s := arranged(t, room.Arrange{})
+	s.play()
+	s.do("Fay", room.Begin{})
+	s.question("Des", "confirm", 1)
+	s.do("Des", room.Vote{Seat: "dcc/duty", Decision: "confirm", Asking: 1, Option: "accept"})
+	s.do("Des", room.CloseVote{Seat: "dcc/duty", Decision: "confirm", Asking: 1})
+	s.until("Des", "a duty", func(v *room.View) bool { return len(v.Duties) > 0 })
+	s.question("Ann", key, 1)
+	s.do("Fay", room.Pause{})
+	s.do("Des", room.TellWhom{Seat: "dcc/duty", Step: "3"})
+	require.Empty(t, s.view("Des").Duties)
+	s.r.Kill()
+	s.halt()
+	s.open()
+	s.play()
+	s.until("Fay", "it is back", func(v *room.View) bool { return v.Phase == room.Playing && v.Clock.Paused })
+	s.until("Des", "the duty is done", func(v *room.View) bool { return len(v.Duties) == 0 })
+	s.do("Fay", room.Resume{})
+	s.until("Des", "it is told", func(v *room.View) bool {
+		return slices.ContainsFunc(v.Feed, func(i room.Item) bool { return i.Kind == room.ItemTold })
+	})
 }

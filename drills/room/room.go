@@ -100,8 +100,9 @@ type Room struct {
 	trouble  string
 	earlier  []report.Action
 	own      []Drill
-	library  func() []Drill // shipped ones, read when they are first asked for
-	forecast []ForecastCurve
+	library  func() []Drill  // shipped ones, read when they are first asked for
+	forecast []ForecastCurve // set once
+	foreseen bool            // it is being worked out, or was
 	figures  *afterwards
 
 	// replays guards the run that is kept in memory for ViewAt. It is never taken with
@@ -153,6 +154,7 @@ func (r *Room) enter() error {
 		return err
 	}
 	r.st = newState(r.cfg.Procedure)
+	r.st.asked = r.askedAt
 	entries, err := roombook.ReadAll(r.dir)
 	if err != nil {
 		return err

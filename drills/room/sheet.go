@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"smki.example/drills/engine"
 	"smki.example/drills/library"
@@ -123,18 +124,26 @@ func shipped(p *procedure.Pack) []Drill {
 }
 
 // foresee works out what the forecast says of the methods, for the curve that the
-// room's screen sets the drill against.
-func (r *Room) foresee(ctx context.Context, s *scenario.Scenario, devices int) {
-	curves, err := play.Forecasts(ctx, s, r.cfg.Procedure, devices)
-	if err != nil {
-		r.cfg.Log.Info("there is no forecast for this drill", "scenario", s.ID, "reason", err)
-		return
-	}
+// room's screen sets the drill against; once for what is arranged.
+func (r *Room) foresee(ctx context.Context, working *sync.WaitGroup) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.forecast = nil
-	for _, c := range curves {
-		r.forecast = append(r.forecast, ForecastCurve{Method: c.Method, Points: c.Points, Sample: c.Sample})
+	s, a := r.st.scenario(), r.st.arranged
+	if s == nil || r.st.run == 0 || r.foreseen {
+		return
 	}
-	r.bump()
+	r.foreseen = true
+	working.Go(func() {
+		curves, err := play.Forecasts(ctx, s, r.cfg.Procedure, a.Devices)
+		if err != nil {
+			r.cfg.Log.Info("there is no forecast for this drill", "scenario", s.ID, "reason", err)
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, c := range curves {
+			r.forecast = append(r.forecast, ForecastCurve{Method: c.Method, Points: c.Points, Sample: c.Sample})
+		}
+		r.bump()
+	})
 }

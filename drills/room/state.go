@@ -15,7 +15,10 @@ import (
 // A state is what the book comes to: everything that people did. It is changed by
 // take alone, so that the same entries always lead to the same state.
 type state struct {
-	pack     *procedure.Pack
+	pack *procedure.Pack
+	// asked says when a question was put in a run, which the run's journal has: a run
+	// that was left there keeps what people did before.
+	asked    func(run int, on roombook.On) time.Duration
 	exercise string
 	phase    Phase
 	arranged roombook.Arranged
@@ -28,7 +31,10 @@ type state struct {
 
 	run     int
 	runs    []roombook.Run
+	speed   float64 // as the facilitator last set it
+	tells   []tell  // duties that people did
 	ballots map[roombook.On]*ballot
+	polled  []roombook.Entry     // what ballots were made of
 	shares  map[shareOf]shareDid // what became of a share in this course of events
 
 	notes       []Note
@@ -59,6 +65,11 @@ type sitting struct {
 type shareOf struct {
 	seat SeatID
 	key  string
+}
+
+type tell struct {
+	step, by string
+	at       time.Duration
 }
 
 type rated struct {
@@ -126,15 +137,22 @@ func (s *state) take(e roombook.Entry) error {
 	case roombook.Run:
 		s.run = b.Number
 		s.runs = append(s.runs, b)
-		if b.Why != resumed {
-			s.shares = map[shareOf]shareDid{}
-		}
 		if b.Why == branched {
-			// What is put anew is voted on anew; what was asked before it keeps its votes.
-			delete(s.ballots, roombook.On{Decision: b.At, Asking: b.Asking})
+			s.leave(b)
 		}
 	case roombook.Interest, roombook.Assessed, roombook.Ballot, roombook.Cast:
+		s.polled = append(s.polled, e)
 		s.takeBallot(b)
+	case roombook.Steered:
+		if b.Speed > 0 {
+			s.speed = b.Speed
+		}
+	case roombook.Told:
+		by := "the facilitator"
+		if b.Seat != "" {
+			by = s.title(SeatID(b.Seat))
+		}
+		s.tells = append(s.tells, tell{b.Step, by, e.At})
 	case roombook.Share:
 		s.shares[shareOf{SeatID(b.Seat), b.Key}] = shareDid{b.Did, e.At}
 	default:
@@ -150,7 +168,7 @@ func (s *state) arrange(b roombook.Arranged) error {
 	if err != nil {
 		return fmt.Errorf("reading the scenario that was arranged: %w", err)
 	}
-	s.arranged = b
+	s.arranged, s.speed = b, b.Speed
 	s.house = newHouse(s.pack, parsed)
 	if len(b.Seats) > 0 {
 		for i := range s.house.seats {
@@ -206,6 +224,47 @@ func (s *state) takeBallot(body roombook.Body) {
 			x.closed, x.refused = false, b.Why.String()
 		}
 	}
+}
+
+// leave forgets what people did in a run after the question at which it was left:
+// that question and all that comes after it is voted on anew. What was done before
+// keeps its votes.
+func (s *state) leave(b roombook.Run) {
+	at := time.Duration(0)
+	if s.asked != nil {
+		at = s.asked(b.From, roombook.On{Decision: b.At, Asking: b.Asking})
+	}
+	polled := s.polled
+	s.polled, s.ballots = nil, map[roombook.On]*ballot{}
+	for _, e := range polled {
+		on := about(e.Body)
+		if e.At > at || on.Decision == b.At && on.Asking >= b.Asking {
+			continue
+		}
+		s.polled = append(s.polled, e)
+		s.takeBallot(e.Body)
+	}
+	s.tells = slices.DeleteFunc(s.tells, func(t tell) bool { return t.at > at })
+	for of, did := range s.shares {
+		if did.at > at {
+			delete(s.shares, of)
+		}
+	}
+}
+
+// about is the question that an entry of a ballot is about.
+func about(body roombook.Body) roombook.On {
+	switch b := body.(type) {
+	case roombook.Cast:
+		return b.On
+	case roombook.Interest:
+		return b.On
+	case roombook.Assessed:
+		return b.On
+	case roombook.Ballot:
+		return b.On
+	}
+	return roombook.On{}
 }
 
 // What a Ballot entry of the book says that was done.
