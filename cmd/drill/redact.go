@@ -111,7 +111,10 @@ func verifies(dir, what string) error {
 // numbers reads a flag that may be given more than once and with several numbers.
 func numbers(c *cli.Context, flag string) ([]int64, error) {
 	var out []int64
-	for _, text := range c.StringSlice(flag) {
+	for _, text := range strings.Split(strings.Join(c.StringSlice(flag), ","), ",") {
+		if text == "" && len(c.StringSlice(flag)) == 0 {
+			return nil, nil
+		}
 		n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 		if err != nil || n < 1 {
 			return nil, clikit.Usagef("drill redact: --%s %q: give the number of an entry, as it stands in its line after \"seq\"", flag, text)

@@ -36,14 +36,14 @@ func TestRedact(t *testing.T) {
 				opened = e.Hash
 				copied := filepath.Join(t.TempDir(), "copy")
 				seq := string(mustJSON(t, e.Seq))
-				out := drillLine(t, "redact", dir, "--out", copied, "--entry", seq, "--leave")
+				out := drillLine(t, "redact", dir, "--out", copied, "--entry", told+","+seq, "--leave")
 				require.Equal(t, clikit.Done, out.code, out.err)
 				require.Contains(t, out.out, "what was decided in entry "+seq+" was taken out of this copy")
 				require.True(t, strings.HasSuffix(strings.TrimSpace(out.out), copied), "the last line is the copy's path")
 
 				checked := drillLine(t, "verify", copied, "--head", summary.Head)
 				require.Equal(t, clikit.Done, checked.code, checked.out)
-				require.Contains(t, checked.out, "the words given are those of the closing head; taken out of this copy, and cannot have been changed: 1 entry of the journal and 1 file")
+				require.Contains(t, checked.out, "the words given are those of the closing head; taken out of this copy, and cannot have been changed: 2 entries of the journal and 1 file")
 
 				raw, err := os.ReadFile(filepath.Join(copied, journal.FileName))
 				require.NoError(t, err)

@@ -58,6 +58,7 @@ Examples:
 			&cli.StringFlag{Name: "format", Value: "html", Usage: "html, pdf, csv or text"},
 			&cli.StringFlag{Name: "only", Usage: "one `PART`: after-action, minutes, plan, risks, ratings, survey or guidance"},
 			&cli.StringFlag{Name: "out", Required: true, Usage: "`FILE` to write, - for the output; one that is there is replaced"},
+			&cli.BoolFlag{Name: "large", Usage: "the parts of --only in large print, 18 points"},
 			procedureFlag(),
 			clikit.JSONFlag(),
 		},
@@ -85,6 +86,7 @@ func writeAReport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	r.Large = c.Bool("large")
 	warnIfBent(c, args[0])
 	if other := r.OtherPack(); other != "" {
 		fmt.Fprintf(c.App.ErrWriter, "drill: %s\n", other)
@@ -166,7 +168,11 @@ var partFormats = map[string]map[string]func(*report.Report, io.Writer) error{
 	"risks":        documents((*report.Report).Risks, (*report.Report).RisksCSV),
 	"ratings":      {"csv": (*report.Report).RatingsCSV},
 	"survey":       {"csv": (*report.Report).SurveyCSV},
-	"guidance": documents(func(r *report.Report) *report.Paper { return r.Guidance().Paper() },
+	"guidance": documents(func(r *report.Report) *report.Paper {
+		p := r.Guidance().Paper()
+		p.Large = r.Large
+		return p
+	},
 		func(r *report.Report, w io.Writer) error { return r.Guidance().CSV(w) }),
 }
 

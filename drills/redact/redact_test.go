@@ -155,7 +155,7 @@ func TestCopyHasTheWordsOfTheRecord(t *testing.T) {
 	require.NoError(t, err)
 	var minutes strings.Builder
 	require.NoError(t, made.Minutes().HTML(&minutes))
-	require.Contains(t, minutes.String(), "2 entries of the record and 2 texts that people typed were taken out")
+	require.Contains(t, minutes.String(), "lacks 2 entries of the record and 2 texts that people typed")
 	require.Contains(t, minutes.String(), "The answer is not in this copy of the record.")
 }
 

@@ -573,6 +573,10 @@ func (a *after) timeline() {
 	slices.SortStableFunc(loose, func(x, y Told[string]) int { return cmp.Compare(x.At, y.At) })
 	for _, e := range a.r.Timeline {
 		flush(e.At - 1)
+		// What went to devices, a few minutes at a time, drowns what people did.
+		if e.Kind == journal.KindShard && len(notes[e.Seq]) == 0 && len(a.r.corrections(e.Seq)) == 0 {
+			continue
+		}
 		rows = append(rows, []string{clock(e.At), e.Text})
 		for _, text := range notes[e.Seq] {
 			rows = append(rows, []string{"", text})
@@ -589,6 +593,7 @@ func (a *after) timeline() {
 			rows = append(rows, []string{"", fmt.Sprintf("(entry %d) %s", seq, text)})
 		}
 	}
+	a.text("What was sent to devices is summed up above; the whole of it is in drill report PACK --format csv.")
 	a.table([]float64{1, 11}, []string{"time", "what happened"}, rows)
 }
 

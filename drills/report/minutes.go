@@ -49,7 +49,7 @@ func (r *Report) Minutes() *Paper {
 
 // paper begins a document on this record: what every one of them says first.
 func (r *Report) paper(title, sub string) *Paper {
-	p := &Paper{Label: r.Start.Label, Title: title, Sub: fmt.Sprintf("Exercise %s, drill %s: %s. %s", r.name(), r.Start.Scenario, r.Start.Title, sub)}
+	p := &Paper{Label: r.Start.Label, Title: title, Large: r.Large, Sub: fmt.Sprintf("Exercise %s, drill %s: %s. %s", r.name(), r.Start.Scenario, r.Start.Title, sub)}
 	p.Foot = fmt.Sprintf("%s, exercise %s", title, r.name())
 	if r.Redacted > 0 || r.Meeting != nil && r.Meeting.Redacted > 0 {
 		p.note(r.takenOut())
@@ -67,12 +67,15 @@ func (r *Report) name() string {
 
 // takenOut says how much this copy of the record lacks.
 func (r *Report) takenOut() string {
-	texts := 0
-	if r.Meeting != nil {
-		texts = r.Meeting.Redacted
+	var lacks []string
+	if r.Redacted > 0 {
+		lacks = append(lacks, choose(r.Redacted == 1, "1 entry", thousands(r.Redacted)+" entries")+" of the record")
 	}
-	return fmt.Sprintf("This is made from a copy of which %s of the record and %s that people typed were taken out. They read \"[taken out]\" or are missing here. "+
-		"What was taken out cannot have been changed: drill verify says so of the copy.", choose(r.Redacted == 1, "1 entry", thousands(r.Redacted)+" entries"), plural(texts, "text"))
+	if r.Meeting != nil && r.Meeting.Redacted > 0 {
+		lacks = append(lacks, plural(r.Meeting.Redacted, "text")+" that people typed")
+	}
+	return "This is made from a copy of the record that lacks " + strings.Join(lacks, " and ") +
+		": they read \"[taken out]\" or are missing here. What was taken out cannot have been changed; drill verify says so of the copy."
 }
 
 func (r *Report) remark(part string) string {

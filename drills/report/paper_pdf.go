@@ -26,14 +26,10 @@ func (p *Paper) PDF(w io.Writer) error {
 	for i, x := range p.Parts {
 		switch x.Kind {
 		case "heading":
-			room := 22.0
-			if i+1 < len(p.Parts) && p.Parts[i+1].Kind == "drawing" {
-				room += p.Parts[i+1].Draw.High * s.width() / 180
-			}
-			s.keep(room)
+			s.keep(30*size/9.5 + s.under(p.Parts[i+1:]))
 			s.heading(1.3*size, x.Text)
 		case "sub":
-			s.keep(18)
+			s.keep(18*size/9.5 + s.under(p.Parts[i+1:]))
 			s.heading(1.05*size, x.Text)
 		case "text":
 			s.text(x.Text)
@@ -68,6 +64,23 @@ func (p *Paper) PDF(w io.Writer) error {
 	}
 	return nil
 }
+
+// under is the height of a picture that a heading must not be parted from.
+func (s *sheet) under(rest []part) float64 {
+	if len(rest) == 0 {
+		return 0
+	}
+	switch rest[0].Kind {
+	case "drawing":
+		return rest[0].Draw.High * s.width() / 180
+	case "plot":
+		return plotUnits * s.width() / 180
+	}
+	return 0
+}
+
+// plotUnits is the height of a plot, of which a sheet is 180 wide.
+const plotUnits = 88.0
 
 // keep begins a new sheet unless there is room for so many millimetres.
 func (s *sheet) keep(room float64) {
@@ -300,7 +313,7 @@ func (s *sheet) draw(d *drawing) {
 // black and white.
 func (s *sheet) plot(p *plot) {
 	scale := s.width() / 180
-	s.keep(88*scale + 2)
+	s.keep(plotUnits*scale + 2)
 	top := s.GetY()
 	at := func(x, y float64) (float64, float64) { return margin + x*scale, top + y*scale }
 	label := func(x, y float64, text, align string) {
@@ -335,7 +348,7 @@ func (s *sheet) plot(p *plot) {
 		label(32, y-2, x.Name, "L")
 		s.SetDashPattern(nil, 0)
 	}
-	s.SetXY(margin, top+88*scale)
+	s.SetXY(margin, top+plotUnits*scale)
 }
 
 // tip is an arrow's head.

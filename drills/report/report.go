@@ -33,8 +33,8 @@ import (
 	"smki.example/drills/roombook"
 )
 
-// A Report is a record, read and sorted. It is not changed after Load and may be
-// used concurrently.
+// A Report is a record, read and sorted. Large aside it is not changed after Load
+// and may be used concurrently.
 type Report struct {
 	Start     journal.Start
 	Outcome   journal.Outcome
@@ -53,7 +53,8 @@ type Report struct {
 	Uses      []Told[Use] // the first of each key that a decision opened
 	Meeting   *Meeting    // what people did, of a drill in the exercise room; else nil
 	Pack      *procedure.Pack
-	Redacted  int // entries that were taken out of this copy of the record
+	Redacted  int  // entries that were taken out of this copy of the record
+	Large     bool // documents are in large print; for whoever prints one to set
 
 	leaves []tlog.Hash     // of the journal's tree
 	times  []time.Duration // of the journal's entries
