@@ -235,7 +235,10 @@ func TestVerify(t *testing.T) {
 	stray := filepath.Join(dir, "messages", "stray.hex")
 	require.NoError(t, os.WriteFile(stray, []byte("00\n"), 0o644))
 	require.Equal(t, clikit.Failed, drillLine(t, "verify", dir).code)
-	require.Equal(t, clikit.Usage, drillLine(t, "verify", dir+"-nowhere").code)
+	v = drillLine(t, "verify", dir+"-nowhere")
+	require.Equal(t, clikit.Usage, v.code)
+	require.Contains(t, v.err, "give the folder of an evidence pack", "it says what to do instead")
+	require.Equal(t, clikit.Usage, drillLine(t, "verify", filepath.Join(dir, "journal.jsonl")).code)
 }
 
 func TestReportAndCompare(t *testing.T) {

@@ -134,6 +134,9 @@ func recordedDrill(c *cli.Context) (*drill, []journal.Entry, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := packFolder(c, args[0]); err != nil {
+		return nil, nil, err
+	}
 	entries, err := entriesOf(args[0])
 	if err != nil {
 		return nil, nil, clikit.With(clikit.Usage, err)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -50,6 +53,9 @@ func verifyPack(c *cli.Context) error {
 			return clikit.Usagef("drill verify: --%s was given empty: give what the minutes say, or leave it out", flag)
 		}
 	}
+	if err := packFolder(c, args[0]); err != nil {
+		return err
+	}
 	result, err := verify.Pack(args[0], verify.Options{Key: c.String("key"), Head: c.String("head")})
 	if err != nil {
 		return clikit.With(clikit.Usage, err)
@@ -73,6 +79,20 @@ func verifyPack(c *cli.Context) error {
 	}
 	if !result.Intact {
 		return clikit.Silent(clikit.Failed)
+	}
+	return nil
+}
+
+// packFolder says what to give instead where there is no evidence pack.
+func packFolder(c *cli.Context, dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return clikit.Usagef("drill %s: there is no folder %q: give the folder of an evidence pack, which drill run prints as its last line", c.Command.Name, dir)
+	case err != nil:
+		return clikit.With(clikit.Usage, fmt.Errorf("drill %s: looking into the pack: %w", c.Command.Name, err))
+	case !info.IsDir():
+		return clikit.Usagef("drill %s: %q is a file: give the folder of the evidence pack that it is in", c.Command.Name, dir)
 	}
 	return nil
 }
