@@ -17,6 +17,7 @@ import (
 var glossaryPackages = map[string]string{
 	"policy": "policy", "gbcs": "drills/gbcs", "custody": "hsm/custody", "hsm": "hsm", "ca": "ca",
 	"scenario": "drills/scenario", "journal": "drills/journal", "words": "drills/words", "procedure": "drills/procedure", "report": "drills/report",
+	"engine": "drills/engine", "roombook": "drills/roombook", "redact": "drills/redact",
 }
 
 // Every Go name in docs/glossary.md exists: a glossary that the code has
