@@ -382,6 +382,31 @@ func TestCannotBeMade(t *testing.T) {
 	s.until("Fay", "the end", func(v *room.View) bool { return v.Phase == room.HotWash && v.After.Outcome != "" })
 }
 
+// A drill that cannot be made again after a restart is not begun anew: nothing that
+// was decided is lost.
+func TestCannotBeMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := arranged(t, room.Arrange{})
+	s.play()
+	s.do("Fay", room.Begin{})
+	s.toTheKey()
+	s.do("Ann", room.CallVote{Seat: "pma/chair", Decision: key, Asking: 1})
+	s.vote("Ben", "required", "first")
+	s.r.Kill()
+	s.halt()
+	failed := false
+	s.cfg = room.WithLaunch(s.cfg, failsOnce(&failed))
+	s.open()
+	s.play()
+	s.until("Fay", "trouble", func(v *room.View) bool { return v.Exercise.Trouble != "" })
+	s.do("Fay", room.Begin{})
+	s.until("Fay", "it is back", func(v *room.View) bool { return v.Phase == room.Playing && v.Clock.Paused })
+	q := s.question("Ann", key, 1)
+	require.Equal(t, 1, q.Cast)
+	require.Len(t, s.view("Ann").Decided, 1)
+	require.Equal(t, 3, s.view("Ann").Exercise.Run)
+}
+
 // Steps of earlier exercises that nobody did are shown first, and can be called done.
 func TestPlanOfAnEarlierDrill(t *testing.T) {
 	t.Parallel()

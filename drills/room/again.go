@@ -242,7 +242,7 @@ func (r *Room) bringBackAll(p *planned, from int) error {
 	if !p.paused {
 		p.stop = why
 	}
-	p.why = fmt.Sprintf("run %d, which was broken off when the server ended", from)
+	p.why = fmt.Sprintf("run %d, which was broken off", from)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"smki.example/drills/journal"
 	"smki.example/drills/library"
 	"smki.example/drills/roombook"
 	"smki.example/drills/scenario"
@@ -145,9 +146,28 @@ func (r *Room) planBegin(me *person) (plan, error) {
 	case r.st.phase != Setup && r.st.phase != Briefing:
 		return plan{}, refuse("The drill was begun already.")
 	}
-	w, _ := writes(roombook.Run{Number: r.st.run + 1, Why: begun, By: string(me.id)}, roombook.Phase{Phase: string(Making), By: string(me.id)})
+	w, _ := writes(r.fresh(string(me.id)), roombook.Phase{Phase: string(Making), By: string(me.id)})
 	w.then = func() error { r.poke(); return nil }
 	return w, nil
+}
+
+// fresh is the run that begins now. Where an earlier one could not go on, it is
+// played again as far as its record goes: nothing that was decided is lost.
+func (r *Room) fresh(by string) roombook.Run {
+	b := roombook.Run{Number: r.st.run + 1, Why: begun, By: by}
+	for i := len(r.st.runs) - 1; i >= 0; i-- {
+		x := r.st.runs[i]
+		entries, err := r.entriesOf(x.Number)
+		if err == nil && len(entries) > 0 && entries[0].Kind == journal.KindStart {
+			b.Why, b.From = resumed, x.Number
+			return b
+		}
+		if x.Why == branched {
+			b.Why, b.From, b.At, b.Asking = branched, x.From, x.At, x.Asking
+			return b
+		}
+	}
+	return b
 }
 
 func (r *Room) planTake(me *person, a TakeSeat) (plan, error) {

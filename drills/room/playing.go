@@ -142,8 +142,11 @@ func (r *Room) next() (*planned, error) {
 	b := r.st.runs[len(r.st.runs)-1]
 	r.played = b.Number
 	p := &planned{number: b.Number, before: r.left(b)}
-	if b.Why == branched {
+	switch b.Why {
+	case branched:
 		return p, r.bringBack(p, b)
+	case resumed:
+		return p, r.bringBackAll(p, b.From)
 	}
 	return p, nil
 }

@@ -241,7 +241,8 @@ func verified(t *testing.T, s *scene, v *room.View) {
 }
 
 // The server is killed in the middle of the committee's vote. The drill is played
-// again on new keys to where it was, with the votes that were cast.
+// again on new keys to where it was, with the votes that were cast. Then the room
+// goes back to that vote, and decides otherwise.
 func TestRealDrillKilledInAVote(t *testing.T) {
 	t.Parallel()
 	s := realScene(t, room.Arrange{Scenario: "S02", Devices: 40, Speed: 3600})
@@ -276,9 +277,30 @@ func TestRealDrillKilledInAVote(t *testing.T) {
 	})
 	s.do("Fay", room.Pace{Speed: 50_000})
 	s.until("Fay", "the hot wash", func(v *room.View) bool { return v.Phase == room.HotWash && v.After.Outcome != "" })
+
+	// What if they had decided otherwise: the course of events is left at their question.
+	s.do("Fay", room.GoBack{Decision: b.Decision, Asking: 1})
+	v = s.until("Fay", "the question is put anew", func(v *room.View) bool {
+		return v.Phase == room.Playing && v.Clock.Paused || v.Exercise.Trouble != ""
+	})
+	require.Empty(t, v.Exercise.Trouble)
+	anew := s.question("Ann", "recovery key", 1)
+	require.Equal(t, room.Discussing, anew.Stage)
+	s.assess("Ann", "pma/chair", anew)
+	s.do("Ann", room.CallVote{Seat: "pma/chair", Decision: b.Decision, Asking: 1})
+	for _, name := range []string{"Ann", "Ben", "Cy"} {
+		s.vote(name, "not required", "the other way")
+	}
+	s.do("Ann", room.CloseVote{Seat: "pma/chair", Decision: b.Decision, Asking: 1})
+	s.do("Fay", room.Resume{Why: "the other way"})
+	s.do("Fay", room.Pace{Speed: 50_000})
+	s.until("Fay", "the hot wash", func(v *room.View) bool { return v.Phase == room.HotWash && v.After.Outcome != "" })
 	s.do("Fay", room.Finish{})
 	v = s.until("Fay", "the seal", func(v *room.View) bool { return len(v.After.Files) > 0 || v.Exercise.Trouble != "" })
 	require.Empty(t, v.Exercise.Trouble)
 	verified(t, s, v)
-	require.FileExists(t, filepath.Join(s.r.Pack(), "before", "1", journal.FileName))
+	for _, run := range []string{"1", "2"} {
+		require.FileExists(t, filepath.Join(s.r.Pack(), "before", run, journal.FileName))
+	}
+	require.Equal(t, []int{2}, v.After.Branches)
 }
