@@ -302,9 +302,9 @@ func (i *Issuer) SettleIntents(ctx context.Context, tx store.Tx, ins []*Intent, 
 			ids = append(ids, in.ID)
 		}
 	}
-	for _, part := range portions(ids) {
-		args := append([]any{string(to), cause, now.UnixMicro()}, part...)
-		if _, err := tx.Exec(ctx, inList(`UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE state = 'open' AND id IN (?)`, 4, len(part)), args...); err != nil {
+	const statement = `UPDATE intent SET state = $1, cause = $2, settled_at = $3 WHERE state = 'open' AND id IN (?)`
+	for _, p := range parts(tx, statement, []any{string(to), cause, now.UnixMicro()}, ids) {
+		if _, err := tx.Exec(ctx, p.text, p.args...); err != nil {
 			return nil, fmt.Errorf("settling intents: %w", err)
 		}
 	}

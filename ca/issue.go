@@ -90,7 +90,7 @@ func (i *Issuer) commitIntents(ctx context.Context, drafts []*draft) error {
 	if err := i.at("before-intent"); err != nil {
 		return err
 	}
-	err := i.write(ctx, func(tx store.Tx) error {
+	err := i.write(ctx, len(drafts), func(tx store.Tx) error {
 		if err := i.admit(ctx, tx, drafts); err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (i *Issuer) tryRecord(ctx context.Context, drafts []*draft) error {
 	}
 	err := i.at("before-record")
 	if err == nil {
-		err = i.write(ctx, func(tx store.Tx) error { return i.recordIn(ctx, tx, drafts, signed) })
+		err = i.write(ctx, len(drafts), func(tx store.Tx) error { return i.recordIn(ctx, tx, drafts, signed) })
 	}
 	if err != nil {
 		return err
@@ -249,10 +249,19 @@ type undoneError struct{ error }
 
 func (e undoneError) Unwrap() error { return e.error }
 
-// write is [store.Store.Write], with an undoneError where f failed by itself.
-func (i *Issuer) write(ctx context.Context, f func(store.Tx) error) error {
+// longWrite is from how many certificates on a transaction is a batch's, which lets
+// others go between. Single issuances that wait together are fewer.
+const longWrite = 200
+
+// write is [store.Store.Write] or WriteLong, as the number of certificates in it has it,
+// with an undoneError where f failed by itself.
+func (i *Issuer) write(ctx context.Context, certificates int, f func(store.Tx) error) error {
+	write := i.store.Write
+	if certificates >= longWrite {
+		write = i.store.WriteLong
+	}
 	var own error
-	err := i.store.Write(ctx, func(tx store.Tx) error {
+	err := write(ctx, func(tx store.Tx) error {
 		own = f(tx)
 		return own
 	})

@@ -3,6 +3,7 @@ package ca
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"smki.example/ca/store"
@@ -50,11 +51,52 @@ func inList(statement string, first, n int) string {
 	return strings.ReplaceAll(statement, "?", list.String())
 }
 
+// A part is a statement over some of the values it was made for, and its arguments.
+type part struct {
+	text string
+	args []any
+}
+
+// parts makes statements that take all values, which are all []byte or all int64,
+// where "IN (?)" stands in one, and that have some arguments before them. On
+// PostgreSQL it is one, with one parameter for all of them, which is joined with the
+// table, because the server would rather go through an index of some thousand
+// intents that are open and hold each against each of the values.
+func parts(tx store.Tx, statement string, before []any, values []any) (out []part) {
+	if len(values) == 0 {
+		return nil
+	}
+	first := len(before) + 1
+	if store.TakesLists(tx) {
+		list, kind := any(nil), ""
+		switch values[0].(type) {
+		case int64:
+			list, kind = typed[int64](values), "bigint"
+		default:
+			list, kind = typed[[]byte](values), "bytea"
+		}
+		text := strings.ReplaceAll(statement, "?", fmt.Sprintf("SELECT unnest($%d::%s[])", first, kind))
+		return []part{{text, append(slices.Clone(before), list)}}
+	}
+	for _, some := range portions(values) {
+		out = append(out, part{inList(statement, first, len(some)), append(slices.Clone(before), some...)})
+	}
+	return out
+}
+
+func typed[T any](values []any) []T {
+	list := make([]T, len(values))
+	for n, v := range values {
+		list[n] = v.(T)
+	}
+	return list
+}
+
 // lookUp runs a query over values, whose places in it are "IN (?)", and calls each
 // for every row, with the row's Scan.
 func lookUp(ctx context.Context, tx store.Tx, query string, values []any, each func(scan func(...any) error) error) error {
-	for _, args := range portions(values) {
-		rows, err := tx.Query(ctx, inList(query, 1, len(args)), args...)
+	for _, p := range parts(tx, query, nil, values) {
+		rows, err := tx.Query(ctx, p.text, p.args...)
 		if err != nil {
 			return err
 		}

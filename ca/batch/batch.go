@@ -54,6 +54,9 @@ type Batch struct {
 	cfg   Config
 	store *store.Store
 	lease *store.Lease
+	// id and requester are those of its new items; empty while there is none.
+	id, requester string
+
 	items []entry       // in the order of the input
 	place map[int64]int // index into items, by seq
 	// Resumed is how many items had a result before this run.
@@ -82,8 +85,9 @@ func (b *Batch) Close() error { return b.lease.Release() }
 func (b *Batch) Len() int { return len(b.items) }
 
 // Enrol writes the items into the database, except those that are there already,
-// and returns the batch. Either all of them are there when it returns, or none of
-// the new ones. The caller closes it.
+// and returns the batch. They come in some thousand at a time: if it fails, some of
+// the new ones may be there, waiting, and the same items given again take them over.
+// The caller closes it.
 func Enrol(ctx context.Context, cfg Config, items []Item) (*Batch, error) {
 	if cfg.Issuer == nil || cfg.Requester == "" {
 		return nil, errors.New("enrolling a batch: Issuer and Requester are needed")
@@ -99,7 +103,7 @@ func Enrol(ctx context.Context, cfg Config, items []Item) (*Batch, error) {
 	}
 	b := &Batch{cfg: cfg, store: cfg.Issuer.Store(), taken: make(map[policy.Serial]int64)}
 	sent := normalise(items)
-	if err := b.store.Write(ctx, func(tx store.Tx) error { return b.enrol(ctx, tx, sent) }); err != nil {
+	if err := b.enrol(ctx, sent); err != nil {
 		return nil, fmt.Errorf("enrolling a batch: %w", err)
 	}
 	var err error

@@ -27,7 +27,7 @@ type row struct {
 // are taken together.
 func (b *Batch) claim(ctx context.Context, free []waiting) ([]*row, error) {
 	var claimed []*row
-	err := b.store.Write(ctx, func(tx store.Tx) error {
+	err := b.store.WriteLong(ctx, func(tx store.Tx) error {
 		claimed = make([]*row, 0, len(free))
 		for left := free; len(left) > 0; {
 			n := 1
@@ -124,7 +124,7 @@ func (b *Batch) take(ctx context.Context, r *row, serial policy.Serial) (bool, e
 // caller may have gone; what was issued is written all the same.
 func (b *Batch) settle(ctx context.Context, claimed []*row) error {
 	ctx = context.WithoutCancel(ctx)
-	return b.store.Write(ctx, func(tx store.Tx) error {
+	return b.store.WriteLong(ctx, func(tx store.Tx) error {
 		now := b.cfg.Issuer.Now().UnixMicro()
 		var succeeded []*row
 		for _, r := range claimed {
@@ -135,6 +135,9 @@ func (b *Batch) settle(ctx context.Context, claimed []*row) error {
 			if err := b.settleOne(ctx, tx, r, now); err != nil {
 				return err
 			}
+		}
+		if store.TakesLists(tx) && len(succeeded) > 0 {
+			return b.succeededTogether(ctx, tx, succeeded, now)
 		}
 		for len(succeeded) > 0 {
 			n := 1
@@ -202,6 +205,23 @@ func (b *Batch) succeeded(ctx context.Context, tx store.Tx, rows []*row, now int
 	}
 	args = append(args, string(b.lease.ID()))
 	n, err := tx.Exec(ctx, succeeding[len(rows)], args...)
+	return written(rows, n, err)
+}
+
+// succeededTogether is succeeded for any number of items, where statements take lists.
+func (b *Batch) succeededTogether(ctx context.Context, tx store.Tx, rows []*row, now int64) error {
+	seqs, serials := make([]int64, len(rows)), make([][]byte, len(rows))
+	for n, r := range rows {
+		seqs[n], serials[n] = r.seq, r.serial[:]
+	}
+	n, err := tx.Exec(ctx, `UPDATE batch_item SET state = 'success', owner = '', settled_at = $1, serial = made.serial
+		FROM unnest($2::bigint[], $3::bytea[]) AS made (seq, serial)
+		WHERE batch_item.seq = made.seq AND state = 'waiting' AND owner = $4`, now, seqs, serials, string(b.lease.ID()))
+	return written(rows, n, err)
+}
+
+// written tells whether a statement has written the results of all rows.
+func written(rows []*row, n int64, err error) error {
 	if err == nil && n != int64(len(rows)) {
 		err = errTaken
 	}

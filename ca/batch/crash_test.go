@@ -244,3 +244,40 @@ func TestCancelled(t *testing.T) {
 	require.NoError(t, p.work(context.Background(), &tap{file: file}, nil))
 	p.audit(t)
 }
+
+// Many items are enrolled some thousand in a transaction, so that nobody waits for all
+// of them; those of a batch that was stopped between two are the batch's when it is
+// given again.
+func TestEnrolsInParts(t *testing.T) {
+	t.Parallel()
+	p := newPlan(t, 0)
+	const parts = 3
+	items := make([]batch.Item, 2*5000+1)
+	for n := range items {
+		items[n] = batch.Item{ID: fmt.Sprintf("no-request-%d", n), Request: []byte("no request")}
+	}
+	faults := &store.Faults{}
+	issuer, err := p.open(t.Context(), &tap{}, faults)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = errors.Join(issuer.Close(context.Background()), issuer.Store().Close()) })
+	count := func() (n, batches int) {
+		require.NoError(t, issuer.Store().Read(t.Context(), func(tx store.Tx) error {
+			return tx.QueryRow(t.Context(), `SELECT COUNT(*), COUNT(DISTINCT batch) FROM batch_item`).Scan(&n, &batches)
+		}))
+		return n, batches
+	}
+	config := batch.Config{Issuer: issuer, Requester: "tester"}
+	broken := errors.New("the disk says no")
+	faults.FailBeforeCommit(parts-1, func() error { return broken })
+	_, err = batch.Enrol(t.Context(), config, items)
+	require.ErrorIs(t, err, broken)
+	n, batches := count()
+	require.Equal(t, []int{10000, 1}, []int{n, batches})
+
+	b, err := batch.Enrol(t.Context(), config, items)
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	require.Equal(t, len(items), b.Len())
+	n, batches = count()
+	require.Equal(t, []int{10001, 2}, []int{n, batches}, "what was not there is another batch's")
+}

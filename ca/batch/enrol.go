@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"smki.example/ca/store"
 	"smki.example/policy"
@@ -51,8 +52,23 @@ type standing struct {
 	requester string
 }
 
-// enrol looks up which items are there and adds the others.
-func (b *Batch) enrol(ctx context.Context, tx store.Tx, all []sent) error {
+// enrolledAtOnce is how many items one transaction enrols. Others may write between
+// two: with 50,000 at once a revocation would wait for a second.
+const enrolledAtOnce = 5000
+
+// enrol looks up which items are there and adds the others, some thousand at a time.
+func (b *Batch) enrol(ctx context.Context, all []sent) error {
+	b.items, b.first, b.place = make([]entry, 0, len(all)), make([]waiting, 0, len(all)), make(map[int64]int, len(all))
+	b.Resumed, b.done = 0, 0
+	for part := range slices.Chunk(all, enrolledAtOnce) {
+		if err := b.store.WriteLong(ctx, func(tx store.Tx) error { return b.enrolPart(ctx, tx, part) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Batch) enrolPart(ctx context.Context, tx store.Tx, all []sent) error {
 	there, err := lookUp(ctx, tx, all)
 	if err != nil {
 		return err
@@ -67,8 +83,6 @@ func (b *Batch) enrol(ctx context.Context, tx store.Tx, all []sent) error {
 	if err := b.add(ctx, tx, fresh, there); err != nil {
 		return err
 	}
-	b.items, b.first, b.place = make([]entry, 0, len(all)), make([]waiting, 0, len(fresh)), make(map[int64]int, len(all))
-	b.Resumed, b.done = 0, 0
 	for _, item := range all {
 		s := there[item.identity]
 		if b.cfg.RetryRefused && s.state != Waiting && s.state != Success {
@@ -93,13 +107,25 @@ func (b *Batch) enrol(ctx context.Context, tx store.Tx, all []sent) error {
 // lookUp finds the items that are there already.
 func lookUp(ctx context.Context, tx store.Tx, all []sent) (map[identity]*standing, error) {
 	there := make(map[identity]*standing, len(all))
-	for from := 0; from < len(all); from += atOnce {
-		args := make([]any, atOnce)
-		for n := range args {
-			args[n] = all[min(from+n, len(all)-1)].id
+	const query = `SELECT batch_item.id, digest, seq, state, owner, requester FROM batch_item JOIN batch ON batch.id = batch_item.batch
+		WHERE batch_item.id IN (`
+	size := atOnce
+	if store.TakesLists(tx) {
+		size = max(len(all), 1)
+	}
+	for from := 0; from < len(all); from += size {
+		ids := make([]string, size)
+		for n := range ids {
+			ids[n] = all[min(from+n, len(all)-1)].id
 		}
-		rows, err := tx.Query(ctx, `SELECT batch_item.id, digest, seq, state, owner, requester FROM batch_item JOIN batch ON batch.id = batch_item.batch
-			WHERE batch_item.id IN (`+list(1, 1, atOnce)+`)`, args...)
+		text, args := query+`SELECT unnest($1::text[]))`, []any{ids}
+		if !store.TakesLists(tx) {
+			text, args = query+list(1, 1, size)+`)`, make([]any, size)
+			for n := range ids {
+				args[n] = ids[n]
+			}
+		}
+		rows, err := tx.Query(ctx, text, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -129,16 +155,17 @@ func (b *Batch) add(ctx context.Context, tx store.Tx, fresh []sent, there map[id
 	if len(fresh) == 0 {
 		return nil
 	}
-	batch, requester, err := b.begin(ctx, tx)
-	if err != nil {
-		return err
+	if b.id == "" {
+		if err := b.begin(ctx, tx); err != nil {
+			return err
+		}
 	}
 	// In parts, so that the largest batch does not stand in memory once more.
 	for from := 0; from < len(fresh); from += 2000 {
 		part := fresh[from:min(from+2000, len(fresh))]
 		r := store.Rows{Table: "batch_item", Key: "seq", Columns: []string{"batch", "id", "digest", "request", "state"}, Values: make([][]any, len(part))}
 		for n := range part {
-			r.Values[n] = []any{batch, part[n].id, part[n].digest[:], part[n].request, string(Waiting)}
+			r.Values[n] = []any{b.id, part[n].id, part[n].digest[:], part[n].request, string(Waiting)}
 		}
 		seqs, err := tx.Insert(ctx, r)
 		if err != nil {
@@ -146,20 +173,20 @@ func (b *Batch) add(ctx context.Context, tx store.Tx, fresh []sent, there map[id
 		}
 		for n, item := range part {
 			s := there[item.identity]
-			s.seq, s.requester = seqs[n], requester
+			s.seq, s.requester = seqs[n], b.requester
 		}
 	}
 	return nil
 }
 
-// begin writes the row of a batch, and returns its number and the requester of its
+// begin writes the row of a batch and sets its number and the requester of its
 // certificates. The number is drawn at random, because it is in the requester and
 // must not be met by chance.
-func (b *Batch) begin(ctx context.Context, tx store.Tx) (id, requester string, err error) {
+func (b *Batch) begin(ctx context.Context, tx store.Tx) error {
 	var random [8]byte
 	rand.Read(random[:])
-	id = hex.EncodeToString(random[:])
-	requester = b.cfg.Requester + ", batch " + id
-	_, err = tx.Exec(ctx, `INSERT INTO batch (id, requester, created_at) VALUES ($1, $2, $3)`, id, requester, b.cfg.Issuer.Now().UnixMicro())
-	return id, requester, err
+	b.id = hex.EncodeToString(random[:])
+	b.requester = b.cfg.Requester + ", batch " + b.id
+	_, err := tx.Exec(ctx, `INSERT INTO batch (id, requester, created_at) VALUES ($1, $2, $3)`, b.id, b.requester, b.cfg.Issuer.Now().UnixMicro())
+	return err
 }

@@ -311,7 +311,7 @@ const clockSlack = 10 * time.Minute
 // failures of ours goes back, to be tried again after a pause, until Limits.Attempts
 // are used up; one that was stopped goes back at once.
 func (s *Service) settle(ctx context.Context, sh *shard, stopped bool) error {
-	return s.store.Write(ctx, func(tx store.Tx) error {
+	return s.store.WriteLong(ctx, func(tx store.Tx) error {
 		var owner string
 		err := tx.QueryRow(ctx, `SELECT owner FROM smkiws_shard WHERE batch = $1 AND shard = $2 AND done = 0`, sh.batch.ID, sh.number).Scan(&owner)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && owner != string(s.lease.ID()) {

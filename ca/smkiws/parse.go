@@ -176,7 +176,7 @@ func (w *itemWriter) flush(ctx context.Context) error {
 	}
 	s := w.service
 	unreadable := s.checks.named(checkEncoding).Item
-	err := s.store.Write(ctx, func(tx store.Tx) error {
+	err := s.store.WriteLong(ctx, func(tx store.Tx) error {
 		if err := s.holdsBatch(ctx, tx, w.batch.ID); err != nil {
 			return err
 		}

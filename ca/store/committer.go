@@ -23,9 +23,10 @@ type committer struct {
 	faults *Faults
 	db     *sql.DB
 
-	// queue is unbuffered: a write has been taken exactly when its send returned,
+	// Both are unbuffered: a write has been taken exactly when its send returned,
 	// which is the line between "withdrawn, never ran" and "wait for the outcome".
-	queue chan *waiting
+	queue chan *waiting // of Write
+	long  chan *waiting // of WriteLong
 	stop  chan struct{}
 	done  chan struct{}
 	once  sync.Once
@@ -48,7 +49,7 @@ func newCommitter(ctx context.Context, base database, log *slog.Logger, faults *
 	}
 	c := &committer{
 		base: base, log: log, faults: faults, db: db,
-		queue: make(chan *waiting), stop: make(chan struct{}), done: make(chan struct{}),
+		queue: make(chan *waiting), long: make(chan *waiting), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := c.connect(ctx); err != nil {
 		db.Close()
@@ -58,7 +59,7 @@ func newCommitter(ctx context.Context, base database, log *slog.Logger, faults *
 	return c, nil
 }
 
-func (c *committer) write(ctx context.Context, fn func(Tx) error) error {
+func (c *committer) write(ctx context.Context, queue chan<- *waiting, fn func(Tx) error) error {
 	w := &waiting{fn: fn, outcome: make(chan struct{})}
 	select {
 	case <-c.stop:
@@ -66,7 +67,7 @@ func (c *committer) write(ctx context.Context, fn func(Tx) error) error {
 	default:
 	}
 	select {
-	case c.queue <- w:
+	case queue <- w:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to write: %w", context.Cause(ctx))
 	case <-c.stop:
@@ -92,25 +93,13 @@ func (c *committer) run() {
 	defer runtime.UnlockOSThread()
 	defer close(c.done)
 	defer c.disconnect()
+	var wasLong bool
 	for {
-		var batch []*waiting
-		select {
-		case w := <-c.queue:
-			batch = append(batch, w)
-		case <-c.stop:
+		batch, isLong := c.take(wasLong)
+		if batch == nil {
 			return
 		}
-		// Those whom the last commit woke are on their way back; let them join.
-		runtime.Gosched()
-	collect:
-		for len(batch) < maxShare {
-			select {
-			case w := <-c.queue:
-				batch = append(batch, w)
-			default:
-				break collect
-			}
-		}
+		wasLong = isLong
 		if err := c.commit(batch); err != nil {
 			// An error of the transaction is everyone's, also of those whose own
 			// function had succeeded. One whose function failed keeps its own
@@ -125,6 +114,56 @@ func (c *committer) run() {
 			close(w.outcome)
 		}
 	}
+}
+
+// take waits for the writes of the next transaction, and tells whether it is one long
+// one. It returns nil when there is nothing more to do.
+func (c *committer) take(wasLong bool) (batch []*waiting, isLong bool) {
+	w, isLong := c.next(wasLong)
+	switch {
+	case w == nil:
+		return nil, false
+	case isLong:
+		return []*waiting{w}, true
+	}
+	return c.gather([]*waiting{w}), false
+}
+
+// next waits for a write and tells whether it is a long one. Long and short take turns
+// where both wait, so that neither waits for more than one of the other.
+func (c *committer) next(wasLong bool) (w *waiting, isLong bool) {
+	first := c.long
+	if wasLong {
+		first = c.queue
+	}
+	select {
+	case w = <-first:
+		return w, !wasLong
+	default:
+	}
+	select {
+	case w = <-c.queue:
+		return w, false
+	case w = <-c.long:
+		return w, true
+	case <-c.stop:
+		return nil, false
+	}
+}
+
+// gather adds to a short write those that wait with it.
+func (c *committer) gather(batch []*waiting) []*waiting {
+	// Those whom the last commit woke are on their way back; let them join.
+	runtime.Gosched()
+	for len(batch) < maxShare {
+		select {
+		case w := <-c.queue:
+			batch = append(batch, w)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // commit runs the batch in one transaction. Errors and panics of single functions

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	sqlite3 "github.com/mattn/go-sqlite3"
@@ -70,4 +71,26 @@ func Levels(dialect string) (names []string, err error) {
 		names = append(names, e.Name())
 	}
 	return names, err
+}
+
+// Transactions returns in which transactions so many writes of both kinds would be, all
+// of which wait when one of the given kind has been committed: "short" and how many
+// share it, or "long".
+func Transactions(short, long int, wasLong bool) (all []string) {
+	c := &committer{queue: make(chan *waiting, short), long: make(chan *waiting, long), stop: make(chan struct{})}
+	for range short {
+		c.queue <- &waiting{}
+	}
+	for range long {
+		c.long <- &waiting{}
+	}
+	for len(c.queue)+len(c.long) > 0 {
+		var batch []*waiting
+		if batch, wasLong = c.take(wasLong); wasLong {
+			all = append(all, fmt.Sprint("long ", len(batch)))
+		} else {
+			all = append(all, fmt.Sprint("short ", len(batch)))
+		}
+	}
+	return all
 }

@@ -311,7 +311,7 @@ func (r *removing) copy(ctx context.Context, tables []string, removed *Removed) 
 		removed.Tables = append(removed.Tables, RemovedTable{Name: name, Rows: rows})
 	}
 	if r.Agree != nil {
-		if err := r.Agree(ctx, readTx{r.source}, readTx{r.target}); err != nil {
+		if err := r.Agree(ctx, readTx{tx: r.source}, readTx{tx: r.target}); err != nil {
 			return err
 		}
 	}

@@ -186,7 +186,15 @@ func (s *Store) Distributed() bool {
 // From then on Write waits for the outcome whatever becomes of ctx: an answer is
 // never unknown because a caller lost patience.
 func (s *Store) Write(ctx context.Context, fn func(Tx) error) error {
-	return s.writes.write(ctx, fn)
+	return s.writes.write(ctx, s.writes.queue, fn)
+}
+
+// WriteLong is Write for what takes long, as the thousand rows of a batch do. It has
+// a transaction of its own, so that nobody else waits for it to be over, and it takes
+// turns with those who write little: a revocation waits for one of these, and not
+// for as many as there are.
+func (s *Store) WriteLong(ctx context.Context, fn func(Tx) error) error {
+	return s.writes.write(ctx, s.writes.long, fn)
 }
 
 // Read runs fn in a read transaction: it sees one state of the database from
@@ -202,7 +210,7 @@ func (s *Store) Read(ctx context.Context, fn func(Tx) error) error {
 		return fmt.Errorf("reading store: %w", err)
 	}
 	defer tx.Rollback() // a read has nothing to commit, and a rollback cannot matter
-	return fn(readTx{tx})
+	return fn(readTx{tx, s.Distributed()})
 }
 
 // Close waits for the transaction in progress, refuses the writes that wait with

@@ -38,8 +38,26 @@ func SQL(tx Tx) (*sql.Tx, error) {
 	return nil, errors.New("taking the transaction of a write: there is none")
 }
 
+// TakesLists tells whether one parameter of a statement may be a list ([]int64,
+// []string or [][]byte), as PostgreSQL has it: `IN (SELECT unnest($1::bytea[]))`. One
+// statement then serves any number of values and is planned once. On SQLite each
+// value is a parameter of its own.
+func TakesLists(tx Tx) bool {
+	switch tx := tx.(type) {
+	case *writeTx:
+		_, is := tx.db.(*postgres)
+		return is
+	case readTx:
+		return tx.lists
+	}
+	return false
+}
+
 // readTx is a Tx of the read pool; ctx ends its statements at once.
-type readTx struct{ tx *sql.Tx }
+type readTx struct {
+	tx    *sql.Tx
+	lists bool // see TakesLists
+}
 
 func (t readTx) Insert(context.Context, Rows) ([]int64, error) {
 	return nil, errors.New("adding rows: this is a read")
