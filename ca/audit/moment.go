@@ -58,34 +58,50 @@ func (l *Log) near(ctx context.Context, at time.Time, slack time.Duration, text 
 				low = middle + 1
 			}
 		}
-		const atOnce = 1000
-		for {
-			heads, err := headsFrom(ctx, tx, low, atOnce)
+		seqs, err := between(ctx, tx, low, at, slack)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			rs, err := recordsFrom(ctx, tx, seq, 1)
 			if err != nil {
 				return err
 			}
-			for _, h := range heads {
-				low = h.seq + 1
-				if h.at.After(at.Add(slack)) {
-					return nil
-				}
-				if h.at.UnixMicro() != at.UnixMicro() {
-					continue
-				}
-				rs, err := recordsFrom(ctx, tx, h.seq, 1)
-				if err != nil {
-					return err
-				}
-				if len(rs) == 1 && bytes.Contains(rs[0].Line, []byte(text)) {
-					found = append(found, rs[0])
-				}
-			}
-			if len(heads) < atOnce {
-				return nil
+			if len(rs) == 1 && bytes.Contains(rs[0].Line, []byte(text)) {
+				found = append(found, rs[0])
 			}
 		}
+		return nil
 	})
 	return found, err
+}
+
+// headsAtOnce is how many heads are read together. A database may read all of a record
+// for its head, and the records of a batch have hundreds of kilobytes: of those behind
+// the moment no more than this are read in vain.
+const headsAtOnce = 32
+
+// between returns the numbers of the records whose time is at, from low on, until one is
+// later by more than slack.
+func between(ctx context.Context, tx store.Tx, low int64, at time.Time, slack time.Duration) (seqs []int64, err error) {
+	for {
+		heads, err := headsFrom(ctx, tx, low, headsAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range heads {
+			low = h.seq + 1
+			if h.at.After(at.Add(slack)) {
+				return seqs, nil
+			}
+			if h.at.UnixMicro() == at.UnixMicro() {
+				seqs = append(seqs, h.seq)
+			}
+		}
+		if len(heads) < headsAtOnce {
+			return seqs, nil
+		}
+	}
 }
 
 type head struct {

@@ -48,3 +48,27 @@ func TestRecordsOfAMoment(t *testing.T) {
 		require.Equal(t, row.want, seqs, "at %s, %s", row.at, row.text)
 	}
 }
+
+// Many records within the time by which clocks may differ, as of batches at full rate,
+// are each found by its own moment.
+func TestRecordsOfACrowdedMoment(t *testing.T) {
+	t.Parallel()
+	f := fresh(t)
+	base := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	moment := func(n int) time.Time { return base.Add(time.Duration(n/2) * 10 * time.Millisecond) } // two at each
+	require.NoError(t, f.store.Write(t.Context(), func(tx store.Tx) error {
+		for n := range 200 {
+			event := audit.Event{Kind: audit.KindCertificate, At: moment(n), By: "x", Body: map[string]string{"serial": []string{"A", "B"}[n%2]}}
+			if _, err := audit.Append(t.Context(), tx, event); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for n := range 200 {
+		found, err := f.log.At(t.Context(), moment(n), []string{`"A"`, `"B"`}[n%2])
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		require.EqualValues(t, n, found[0].Seq)
+	}
+}
