@@ -63,9 +63,37 @@ func (s *stage) told(at time.Duration, body any) {
 		s.line(at, b.Text)
 	case verbs.DeviceKeysRenewed:
 		s.line(at, fmt.Sprintf("%s: %s", b.Work, counts(b.Outcomes)))
+	case verbs.Custody:
+		if b.Refused == "" { // a notice says why
+			s.line(at, custodyWords(b))
+		}
+	case verbs.KeyUse:
+		s.line(at, verbs.KeyWords(b.Key)+" signs for the first time under this decision")
+	case verbs.CRLPublished:
+		s.line(at, fmt.Sprintf("list number %d of %s is published: %d revoked", b.Number, b.Issuer, b.Entries))
 	case verbs.Checkpoint:
 		s.line(at, fmt.Sprintf("progress file %s: %s", b.File, counts(b.Counts)))
 	}
+}
+
+// custodyWords is what befell a key that custodians hold.
+func custodyWords(b verbs.Custody) string {
+	key := verbs.KeyWords(b.Key)
+	switch {
+	case b.Closed:
+		return fmt.Sprintf("%s is closed, after %d uses", key, b.Uses)
+	case b.Opened:
+		given := 0
+		for _, s := range b.Shares {
+			if s.Given {
+				given++
+			}
+		}
+		return fmt.Sprintf("%s is open: %d custodians gave their shares", key, given)
+	case b.Expected != "":
+		return fmt.Sprintf("custodians are called for %s; enough of them are expected at %s", key, b.Expected)
+	}
+	return "custodians are called for " + key
 }
 
 func because(reasons map[string]int) string {

@@ -135,6 +135,7 @@ func (r *Run) removeKeys() error {
 	}
 	if r.scratch != nil {
 		errs = append(errs, r.scratch.clear(r.cfg.Keep))
+		Sweep(r.cfg.Scratch) // what was too young when this drill began
 	}
 	return errors.Join(errs...)
 }

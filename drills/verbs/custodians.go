@@ -85,11 +85,27 @@ type symmetric struct {
 }
 
 // words is how people call the key and, if it is not the first, which one.
-func (c *custodians) words() string {
-	if c.generation == 1 {
-		return "the " + keyWords[c.key]
+func (c *custodians) words() string { return KeyWords(string(c.label)) }
+
+// KeyWords is how people call a key that custodians hold, by its label in the journal:
+// recovery-1 is the Recovery key. Any other label is its own word.
+func KeyWords(label string) string {
+	i := strings.LastIndex(label, "-")
+	if i < 0 {
+		return label
 	}
-	return fmt.Sprintf("the %s (number %d)", keyWords[c.key], c.generation)
+	words := map[string]string{symmetricName: secretWords(secretSymmetric)}[label[:i]]
+	if key := keyWords[label[:i]]; key != "" {
+		words = "the " + key
+	}
+	switch number := label[i+1:]; {
+	case words == "":
+		return label
+	case number == "1":
+		return words
+	default:
+		return fmt.Sprintf("%s (number %s)", words, number)
+	}
 }
 
 // guardOf is the generation of a key that a decision opens: the one that stands

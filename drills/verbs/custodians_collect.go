@@ -36,7 +36,7 @@ func (w *World) collect(ctx context.Context, at time.Duration, c *custodians) er
 	answered := make(chan *call)
 	for _, x := range calls {
 		x.ask = ShareCall{
-			At: at, Key: string(x.of.label), Words: w.labelWords(x.of, c), Seat: x.held.by.name, Party: x.held.by.party,
+			At: at, Key: string(x.of.label), Words: KeyWords(string(x.of.label)), Seat: x.held.by.name, Party: x.held.by.party,
 			Decision: c.summoned.DecisionSeq, Hash: c.summoned.DecisionHash, Needed: x.of.needed, Of: len(x.of.held), Opening: x.of.asked,
 		}
 		go func() {
@@ -106,16 +106,6 @@ func (x *call) put(ctx context.Context, ask ShareFunc) {
 		}
 		x.ask.Mistyped = true
 	}
-}
-
-// labelWords is how people call the secret of a call.
-func (w *World) labelWords(s *shares, c *custodians) string {
-	if s.of == secretSymmetric && c.symmetric.generation > 1 {
-		return fmt.Sprintf("%s (number %d)", secretWords(s.of), c.symmetric.generation)
-	} else if s.of == secretSymmetric {
-		return secretWords(s.of)
-	}
-	return c.words()
 }
 
 // handedOver are the shares that were, in the order in which their custodians came.

@@ -23,6 +23,7 @@ func (w *World) WritePack() error {
 // why, over all parties that the drill is about and, where there are several, for
 // each of them.
 func (w *World) writeDevices() error {
+	defer w.oneMoment()()
 	about := w.about()
 	head := append([]string{"status", "method", "attempts", "command", "command_reason", "command_at", "party", "why"}, fleet.RecordHeader()...)
 	if len(about) > 1 {

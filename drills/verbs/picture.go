@@ -30,7 +30,7 @@ type Picture struct {
 	CRLNumber  int64
 	Revoked    int // certificates
 	Keys       []KeyPicture
-	Curve      []CurvePoint // devices that came to the keys they are to end with
+	Curve      []CurvePoint // devices that came to the keys they are to end with; drawn where somebody is told of the drill
 	Sample     []string
 
 	StrangerSeen bool // a device was asked and had a stranger's key
@@ -112,6 +112,7 @@ type pictured struct {
 }
 
 func (w *World) picture() Picture {
+	defer w.oneMoment()()
 	rows := w.rows()
 	p := Picture{
 		Devices: len(rows), Premises: rows.Premises(), Prepayment: len(rows.OnPrepayment()), WallOf: max(1, (len(rows)+wallMost-1)/wallMost),
@@ -186,6 +187,7 @@ func (w *World) pictureSamples() []string {
 
 // drawCurve adds a point, if the count is another than before.
 func (w *World) drawCurve(at time.Duration) {
+	defer w.oneMoment()()
 	n := 0
 	rows := w.rows()
 	for i := range rows {

@@ -202,6 +202,9 @@ func (w *World) status(p *party, r *fleet.Row) string {
 // wanted are what a party's devices may hold to count as recovered: its newest keys
 // once it has new ones, or those of the party that took its place.
 func (w *World) wanted(p *party) []filling {
+	if known, is := w.wants[p]; is {
+		return known
+	}
 	var wanted []filling
 	if len(p.generations) > 1 || p.restored {
 		wanted = append(wanted, fill(p.role, p.current()))
@@ -211,7 +214,17 @@ func (w *World) wanted(p *party) []filling {
 			wanted = append(wanted, fill(p.role, set))
 		}
 	}
+	if w.wants != nil {
+		w.wants[p] = wanted
+	}
 	return wanted
+}
+
+// oneMoment lets what parties want on devices be worked out once for all devices that
+// are looked at until the returned function is called.
+func (w *World) oneMoment() (over func()) {
+	w.wants = map[*party][]filling{}
+	return func() { w.wants = nil }
 }
 
 // end is the end of a device over all parties that the drill is about: the worst,

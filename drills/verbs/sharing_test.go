@@ -206,3 +206,13 @@ func TestAskingCustodiansFails(t *testing.T) {
 	require.ErrorContains(t, s.Advance(t.Context(), 3*time.Hour), "asking custodian 4 for a share of the Recovery key: the room is on fire")
 	out.Wait()
 }
+
+func TestKeyWords(t *testing.T) {
+	t.Parallel()
+	for label, words := range map[string]string{
+		"recovery-1": "the Recovery key", "recovery-2": "the Recovery key (number 2)", "contingency-1": "the Contingency key",
+		"contingency-symmetric-1": "the symmetric key", "contingency-symmetric-3": "the symmetric key (number 3)", "root-oca-1": "root-oca-1", "x": "x",
+	} {
+		require.Equal(t, words, verbs.KeyWords(label))
+	}
+}

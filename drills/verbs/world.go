@@ -113,7 +113,8 @@ type World struct {
 	pending   []pendingAct         // what the world will do by itself besides campaigns
 	counters  watch                // counters of the devices as last seen
 	harm      harm
-	curve     []CurvePoint // for pictures
+	curve     []CurvePoint         // for pictures
+	wants     map[*party][]filling // see oneMoment; nil: worked out when asked
 	pictured  *pictured
 	readBacks int
 	reports   int
