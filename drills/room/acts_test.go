@@ -116,6 +116,29 @@ func TestPutAgain(t *testing.T) {
 	require.Len(t, v.Decided[1].Dissent, 2)
 }
 
+// Who takes a seat over has no vote yet, and does not see the one that was cast.
+func TestSeatTakenOver(t *testing.T) {
+	t.Parallel()
+	s := arranged(t, room.Arrange{Blind: true})
+	codes, _ := s.r.Codes()
+	s.join(codes.Player, "Zed")
+	s.play()
+	s.do("Fay", room.Begin{})
+	s.toTheKey()
+	s.do("Ann", room.CallVote{Seat: "pma/chair", Decision: key, Asking: 1, Blind: true})
+	s.vote("Ben", "required", "a secret")
+	s.do("Ben", room.LeaveSeat{Seat: pma["Ben"]})
+	require.Equal(t, 1, s.question("Ann", key, 1).Cast, "who goes home has voted")
+	s.do("Ben", room.TakeSeat{Seat: pma["Ben"]})
+	require.Equal(t, 1, s.question("Ann", key, 1).Cast)
+	s.do("Fay", room.Move{Seat: pma["Ben"], Person: s.people["Zed"]})
+	q := s.question("Zed", key, 1)
+	require.Zero(t, q.Cast)
+	require.False(t, q.MyVotes[0].Voted)
+	require.Empty(t, q.MyVotes[0].Option)
+	require.Empty(t, q.MyVotes[0].Reason)
+}
+
 // A pack may have a member with an interest lose the vote, or leave the room.
 func TestInterestTakesTheVote(t *testing.T) {
 	t.Parallel()

@@ -73,8 +73,13 @@ func (s *state) leave(b roombook.Run) {
 		at = s.asked(b.From, roombook.On{Decision: b.At, Asking: b.Asking})
 	}
 	polled := s.polled
-	s.polled, s.ballots = nil, map[roombook.On]*ballot{}
+	s.polled, s.ballots, s.before = nil, map[roombook.On]*ballot{}, map[SeatID]PersonID{}
 	for _, e := range polled {
+		if sat, is := e.Body.(roombook.Seated); is {
+			s.polled = append(s.polled, e)
+			s.succeed(sat)
+			continue
+		}
 		on := about(e.Body)
 		if e.At > at || on.Decision == b.At && on.Asking >= b.Asking {
 			continue
@@ -88,6 +93,22 @@ func (s *state) leave(b roombook.Run) {
 			delete(s.shares, of)
 		}
 	}
+}
+
+// succeed is somebody sitting down where somebody else sat. Votes and interests are a
+// person's: in a vote that is open the newcomer has none yet, and does not see the
+// other's.
+func (s *state) succeed(b roombook.Seated) {
+	seat, p := SeatID(b.Seat), PersonID(b.Person)
+	if before := s.before[seat]; before != "" && before != p {
+		for _, x := range s.ballots {
+			if !x.closed {
+				delete(x.casts, seat)
+				delete(x.interests, seat)
+			}
+		}
+	}
+	s.before[seat] = p
 }
 
 // about is the question that an entry of a ballot is about.

@@ -34,6 +34,7 @@ type state struct {
 	tells   []tell  // duties that people did
 	ballots map[roombook.On]*ballot
 	polled  []roombook.Entry     // what ballots were made of
+	before  map[SeatID]PersonID  // who sat on a seat last
 	shares  map[shareOf]shareDid // what became of a share in this course of events
 
 	notes       []Note
@@ -89,7 +90,7 @@ type corrected struct {
 func newState(p *procedure.Pack) *state {
 	return &state{
 		pack: p, phase: Setup, house: newHouse(p, nil), people: map[PersonID]*person{}, passes: map[string]PersonID{}, sitting: map[SeatID]sitting{},
-		ballots: map[roombook.On]*ballot{}, shares: map[shareOf]shareDid{}, ratings: map[rated]Rated{}, surveys: map[PersonID]roombook.Survey{},
+		ballots: map[roombook.On]*ballot{}, before: map[SeatID]PersonID{}, shares: map[shareOf]shareDid{}, ratings: map[rated]Rated{}, surveys: map[PersonID]roombook.Survey{},
 		actions: map[int]roombook.Action{}, arising: map[arising]roombook.Action{}, risks: map[int]roombook.Risk{}, remarks: map[string]string{},
 	}
 }
@@ -114,6 +115,8 @@ func (s *state) take(e roombook.Entry) error {
 			}
 		} else {
 			s.sitting[SeatID(b.Seat)] = sitting{PersonID(b.Person), b.Alternate}
+			s.polled = append(s.polled, e)
+			s.succeed(b)
 		}
 	case roombook.Phase:
 		s.phase = Phase(b.Phase)
