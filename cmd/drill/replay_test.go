@@ -49,7 +49,7 @@ func TestWhatCannotBePlayedAgainIsNamed(t *testing.T) {
 		"branch DIR --at confirm --choose x":            `"x" was not offered`,
 		"branch DIR --at confirm#2 --choose call back":  "was not asked 2 times",
 		"branch DIR --at confirm#no --choose call back": "the number of the asking",
-		"replay nowhere": "no such file",
+		"replay nowhere": "there is no folder",
 	} {
 		var args []string
 		for _, a := range strings.Fields(line) {
