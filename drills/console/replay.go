@@ -37,6 +37,10 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view, err := c.room.ViewAt(v.person, entry)
+	if place, wrong := strconv.ParseFloat(query.Get("place"), 64); err == nil && wrong == nil && entry == 0 {
+		// A place on the timeline is one only beside the marks.
+		view, err = c.room.ViewAt(v.person, entryAt(knotsOf(view.Replay), place))
+	}
 	if err != nil {
 		c.outage(w, r, err)
 		return
@@ -104,12 +108,70 @@ func (p *page) MarkAfter() int64 {
 	return 0
 }
 
+// A knot says where on the timeline an entry stands.
+type knot struct {
+	Entry int64   `json:"entry"`
+	Place float64 `json:"place"`
+}
+
+// placeMost is the length of the timeline.
+const placeMost = 1000
+
+// knotsOf are the places of the marks and of both ends. Half of the line is shared
+// equally between the marks, half goes by how much happened: most of a record are
+// counts of devices, and decisions minutes apart would else stand on one another.
+func knotsOf(m *room.Moments) []knot {
+	knots := []knot{{Entry: 1}}
+	for _, k := range m.Marks {
+		if k.Entry > knots[len(knots)-1].Entry && k.Entry < m.Last {
+			knots = append(knots, knot{Entry: k.Entry})
+		}
+	}
+	if m.Last > 1 {
+		knots = append(knots, knot{Entry: m.Last})
+	}
+	parts := float64(len(knots) - 1)
+	for i := 1; i < len(knots); i++ {
+		share := float64(knots[i].Entry-knots[i-1].Entry) / float64(m.Last-1)
+		knots[i].Place = knots[i-1].Place + placeMost*(share+1/parts)/2
+	}
+	return knots
+}
+
+// placeOf is where an entry stands between the knots.
+func placeOf(knots []knot, entry int64) float64 {
+	for i := 1; i < len(knots); i++ {
+		if a, b := knots[i-1], knots[i]; entry <= b.Entry {
+			return a.Place + (b.Place-a.Place)*float64(max(0, entry-a.Entry))/float64(b.Entry-a.Entry)
+		}
+	}
+	return knots[len(knots)-1].Place
+}
+
+// entryAt is the entry that stands at a place, or before it.
+func entryAt(knots []knot, place float64) int64 {
+	for i := 1; i < len(knots); i++ {
+		if a, b := knots[i-1], knots[i]; place < b.Place {
+			return a.Entry + int64(max(0, place-a.Place)/(b.Place-a.Place)*float64(b.Entry-a.Entry))
+		}
+	}
+	return knots[len(knots)-1].Entry
+}
+
 // MarkPlace is where on the line of the timeline an entry stands.
 func (p *page) MarkPlace(entry int64) string {
-	if p.Replay.Last <= 1 {
-		return "0%"
-	}
-	return strconv.FormatFloat(100*float64(entry-1)/float64(p.Replay.Last-1), 'f', 2, 64) + "%"
+	return strconv.FormatFloat(placeOf(knotsOf(p.Replay), entry)*100/placeMost, 'f', 2, 64) + "%"
+}
+
+// Place is where the replay is on the line.
+func (p *page) Place() string {
+	return strconv.FormatFloat(placeOf(knotsOf(p.Replay), p.Replay.Entry), 'f', 1, 64)
+}
+
+// Knots are the places for static/replay.js.
+func (p *page) Knots() (string, error) {
+	text, err := json.Marshal(knotsOf(p.Replay))
+	return string(text), err
 }
 
 // A contrast is what the page shows that puts two runs side by side.

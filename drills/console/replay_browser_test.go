@@ -112,10 +112,15 @@ func TestReplayInABrowser(t *testing.T) {
 	v.do(chromedp.Click(chromedp.CSS("#replay-before")), chromedp.Poll[chromedp.Void](`location.search.includes("entry=98")`))
 	v.do(chromedp.Focus(chromedp.CSS("#replay-entry")), chromedp.KeyEvent(kb.Home),
 		chromedp.Poll[chromedp.Void](`location.search.includes("entry=1&") || location.search.endsWith("entry=1")`))
-	// A finger on the middle of the line.
-	middle := js[[]float64](v, `(() => { const b = document.getElementById("replay-entry").getBoundingClientRect(); return [b.x + b.width * 0.6, b.y + b.height / 2] })()`)
-	v.do(chromedp.TapXY(middle[0], middle[1]), chromedp.Poll[chromedp.Void](`/entry=(5[89]|60|61)/.test(location.search)`),
-		chromedp.Poll[chromedp.Void](`document.getElementById("stage").textContent.includes("decided at 2:31")`))
+	// By the keyboard from entry to entry, and from mark to mark.
+	v.do(chromedp.KeyEvent(kb.ArrowRight), chromedp.Poll[chromedp.Void](`location.search.endsWith("entry=2")`),
+		chromedp.KeyEvent(kb.PageUp), chromedp.Poll[chromedp.Void](`location.search.endsWith("entry=4")`))
+	// A finger where the PMA's decision is marked.
+	mark := js[[]float64](v, `(() => { const b = document.querySelectorAll("#replay .decision")[1].getBoundingClientRect(), s = document.getElementById("replay-entry").getBoundingClientRect(); return [b.x + b.width / 2 + 2, s.y + s.height / 2] })()`)
+	v.do(chromedp.TapXY(mark[0], mark[1]), chromedp.Poll[chromedp.Void](`/entry=(57|58|59)$/.test(location.search)`))
+	// Without scripts the timeline is a form.
+	require.Contains(t, observer.get("/replay?see=screen&place=999.9").body, "12:10")
+	require.Contains(t, observer.get("/replay?see=screen&place=0").body, `data-entry="1"`)
 	v.quiet()
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -145,6 +146,15 @@ func (p *page) Means(d *room.Decided) string {
 		}
 	}
 	return ""
+}
+
+// wallLines are the lines of the closing summary that a room reads together; the
+// others explain them, and are for one's own screen and for paper.
+var wallLines = []string{"Did the system hold?", "Why it ended", "What it could touch", "Devices", "How long", "Consumers", "Who was told", "For the committee", "Not rehearsed"}
+
+// Shortly is the closing summary as the projector shows it.
+func (p *page) Shortly() []report.Line {
+	return slices.DeleteFunc(slices.Clone(p.After.Lines), func(l report.Line) bool { return !slices.Contains(wallLines, l.Label) })
 }
 
 // Moment is the newest item that everybody in the room should notice: a key that

@@ -304,7 +304,7 @@ func (p *page) CurveSays() []string {
 }
 
 // Dash is which kind of line the script draws a forecast with.
-func (p *page) Dash(forecast int) int { return forecast % 3 }
+func (p *page) Dash(forecast int) int { return forecast % 4 }
 
 // Draw draws the shape of the state, for legends: the same as the wall's.
 func (s state) Draw() template.HTML {

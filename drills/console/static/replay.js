@@ -10,13 +10,32 @@
   const says = bar.querySelector("#replay-says");
   const play = bar.querySelector("#replay-play");
   const marks = [...bar.querySelectorAll(".mark-list a")].map((a) => ({ a, entry: Number(a.dataset.entry) }));
-  const last = Number(slider.max);
-  let shown = slider.value;
+  const last = Number(bar.dataset.last);
+  // Where entries stand on the line: the same as replay.go works out.
+  const knots = JSON.parse(bar.dataset.knots);
+  let wanted = Number(bar.dataset.entry);
+  let shown = wanted;
   let asking = null;
   let playing = 0;
 
   bar.querySelector("#replay-show").hidden = true;
   play.hidden = last < 2;
+
+  function placeOf(entry) {
+    for (let i = 1; i < knots.length; i++) {
+      const [a, b] = [knots[i - 1], knots[i]];
+      if (entry <= b.entry) return a.place + (b.place - a.place) * Math.max(0, entry - a.entry) / (b.entry - a.entry);
+    }
+    return knots.at(-1).place;
+  }
+
+  function entryAt(place) {
+    for (let i = 1; i < knots.length; i++) {
+      const [a, b] = [knots[i - 1], knots[i]];
+      if (place < b.place) return a.entry + Math.floor(Math.max(0, place - a.place) / (b.place - a.place) * (b.entry - a.entry));
+    }
+    return knots.at(-1).entry;
+  }
 
   function address(entry) {
     const u = new URL(bar.dataset.link, location.href);
@@ -56,28 +75,27 @@
   }
 
   function current() {
-    const entry = Number(shown);
     let passed = null;
     for (const m of marks) {
       m.a.removeAttribute("aria-current");
-      if (m.entry <= entry) passed = m;
+      if (m.entry <= shown) passed = m;
     }
     if (passed) passed.a.setAttribute("aria-current", "true");
   }
 
   async function show() {
     if (asking) return; // what is asked for is followed by the newest place of the slider
-    while (slider.value !== shown) {
-      const wanted = slider.value;
-      asking = fetch(address(wanted), { headers: { Accept: "text/html" } });
+    while (wanted !== shown) {
+      const entry = wanted;
+      asking = fetch(address(entry), { headers: { Accept: "text/html" } });
       try {
         const answer = await asking;
         if (!answer.ok) throw new Error(String(answer.status));
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-        shown = wanted;
+        shown = entry;
         put(fresh);
       } catch {
-        shown = wanted;
+        shown = entry;
         says.textContent = "This moment cannot be shown: there is no connection to the room. Move the timeline to try again.";
         stop();
       }
@@ -87,7 +105,8 @@
   }
 
   function go(entry) {
-    slider.value = entry;
+    wanted = Math.min(last, Math.max(1, entry));
+    slider.value = placeOf(wanted);
     return show();
   }
 
@@ -99,16 +118,30 @@
 
   // The whole drill in about a minute.
   async function step() {
-    const next = Math.min(last, Number(slider.value) + Math.max(1, Math.round(last / 240)));
+    const next = Math.min(last, wanted + Math.max(1, Math.round(last / 240)));
     await go(next);
     if (playing && next < last) playing = setTimeout(step, 250);
     else stop();
   }
 
-  slider.addEventListener("input", () => { stop(); show(); });
+  slider.addEventListener("input", () => {
+    stop();
+    wanted = entryAt(Number(slider.value));
+    show();
+  });
+  // The keyboard goes from entry to entry, and by pages from mark to mark.
+  slider.addEventListener("keydown", (e) => {
+    const before = marks.filter((m) => m.entry < wanted).at(-1);
+    const after = marks.find((m) => m.entry > wanted);
+    const to = { ArrowLeft: wanted - 1, ArrowDown: wanted - 1, ArrowRight: wanted + 1, ArrowUp: wanted + 1, Home: 1, End: last, PageDown: before ? before.entry : 1, PageUp: after ? after.entry : last }[e.key];
+    if (to === undefined || e.ctrlKey || e.metaKey || e.altKey) return;
+    e.preventDefault();
+    stop();
+    go(to);
+  });
   play.addEventListener("click", () => {
     if (playing) return stop();
-    if (Number(slider.value) >= last) slider.value = 1;
+    if (wanted >= last) wanted = 1;
     play.textContent = "Pause";
     playing = setTimeout(step, 0);
   });
@@ -117,7 +150,7 @@
     if (!a || e.ctrlKey || e.metaKey || e.shiftKey) return;
     e.preventDefault();
     stop();
-    go(new URL(a.href).searchParams.get("entry"));
+    go(Number(new URL(a.href).searchParams.get("entry")));
   });
   bar.querySelector("form").addEventListener("submit", (e) => { e.preventDefault(); show(); });
   current();

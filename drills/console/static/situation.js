@@ -193,12 +193,13 @@
       // uPlot enlarges fonts for fine screens by the whole number before "px".
       const font = `${Math.round(rem)}px ${getComputedStyle(this.box).fontFamily}`;
       const good = forced.matches ? ink : colour(this.box, "--fill-good");
-      const fore = forced.matches ? ink : colour(this.box, "--curve-forecast");
-      const dashes = [[8, 6], [2, 5], [14, 5, 2, 5]];
+      // The same kinds of lines as the legend's (.line .dash-N).
+      const dashes = [[8, 6], [2, 5], [14, 5, 2, 5], [18, 8]];
+      const inks = ["--curve-0", "--curve-1", "--curve-2", "--curve-3"].map((name) => (forced.matches ? ink : colour(this.box, name)));
       let forecasts = 0;
       // A second line that was counted is another run.
       const series = [{}].concat(c.series.map((s, i) => s.forecast || i > 0
-        ? { label: s.name, stroke: fore, width: 2.5, dash: dashes[forecasts++ % dashes.length], spanGaps: true, points: { show: false }, paths: s.forecast ? undefined : uPlot.paths.stepped({ align: 1 }) }
+        ? { label: s.name, stroke: inks[forecasts % inks.length], width: 2.5, dash: dashes[forecasts++ % dashes.length], spanGaps: true, points: { show: false }, paths: s.forecast ? undefined : uPlot.paths.stepped({ align: 1 }) }
         : { label: s.name, stroke: good, width: 5, spanGaps: true, points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }) }));
       // One plot at a time: what changes is the whole line, and it is a few hundred points.
       this.plot = new uPlot({
