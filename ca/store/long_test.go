@@ -56,6 +56,12 @@ func TestLongWrite(t *testing.T) {
 				return tx.QueryRow(t.Context(), `SELECT at FROM write_probe`).Scan(&at)
 			}))
 			require.Equal(t, 1, at)
+			require.NoError(t, s.ReadOne(t.Context(), func(tx store.Tx) error {
+				require.Equal(t, s.Distributed(), store.TakesLists(tx))
+				return tx.QueryRow(t.Context(), `SELECT at FROM write_probe`).Scan(&at)
+			}))
+			require.Equal(t, 1, at)
+			require.Error(t, s.ReadOne(t.Context(), add(3, nil)), "a read cannot write, in a transaction or without one")
 		})
 	}
 }

@@ -114,7 +114,10 @@ func (d *postgres) openWriter() (*sql.DB, error) {
 	return db, err
 }
 
-func (d *postgres) openReaders() (*sql.DB, error) { return d.connections(max(8, readers), nil) }
+// openReaders opens connections that cannot write, in a transaction or without one.
+func (d *postgres) openReaders() (*sql.DB, error) {
+	return d.connections(max(8, readers), map[string]string{"default_transaction_read_only": "on"})
+}
 
 func (d *postgres) openJobs() (*sql.DB, error) { return d.connections(max(8, readers), nil) }
 

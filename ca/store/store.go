@@ -213,6 +213,13 @@ func (s *Store) Read(ctx context.Context, fn func(Tx) error) error {
 	return fn(readTx{tx, s.Distributed()})
 }
 
+// ReadOne is Read for one statement, which sees one state of the database by itself:
+// it goes to a server once, where a transaction goes three times. fn must run no more
+// than one.
+func (s *Store) ReadOne(ctx context.Context, fn func(Tx) error) error {
+	return fn(readTx{s.reads, s.Distributed()})
+}
+
 // Close waits for the transaction in progress, refuses the writes that wait with
 // [ErrClosed], and closes the database. Leases must be released before.
 func (s *Store) Close() error {

@@ -55,8 +55,15 @@ func TakesLists(tx Tx) bool {
 
 // readTx is a Tx of the read pool; ctx ends its statements at once.
 type readTx struct {
-	tx    *sql.Tx
+	tx    statements
 	lists bool // see TakesLists
+}
+
+// statements are what a transaction of database/sql and its pool have in common.
+type statements interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 func (t readTx) Insert(context.Context, Rows) ([]int64, error) {
