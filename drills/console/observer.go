@@ -19,6 +19,7 @@ func (c *Console) observerRoutes(*http.ServeMux) {}
 type moment struct {
 	room.Item
 	Notes []room.Note
+	More  []moment // what devices answered just before, folded away
 }
 
 // Timeline is what happened, the newest first, with this person's own notes where
@@ -30,7 +31,14 @@ func (p *page) Timeline() []moment {
 	}
 	moments := make([]moment, 0, len(p.Feed))
 	for _, i := range slices.Backward(p.Feed) {
-		moments = append(moments, moment{i, notes[i.Seq]})
+		m := moment{Item: i, Notes: notes[i.Seq]}
+		// Devices answer for hours; the newest of an unbroken series stands for it, and
+		// what somebody wrote about is never folded away.
+		if last := len(moments) - 1; last >= 0 && i.Kind == room.ItemDevices && moments[last].Kind == i.Kind && m.Notes == nil {
+			moments[last].More = append(moments[last].More, m)
+			continue
+		}
+		moments = append(moments, m)
 	}
 	return moments
 }

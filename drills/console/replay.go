@@ -38,8 +38,9 @@ func (c *Console) replay(w http.ResponseWriter, r *http.Request) {
 	}
 	view, err := c.room.ViewAt(v.person, entry)
 	if place, wrong := strconv.ParseFloat(query.Get("place"), 64); err == nil && wrong == nil && entry == 0 {
-		// A place on the timeline is one only beside the marks.
-		view, err = c.room.ViewAt(v.person, entryAt(knotsOf(view.Replay), place))
+		// A place on the timeline is one only beside the marks. It comes back rounded, and
+		// must not fall before the entry that it is of.
+		view, err = c.room.ViewAt(v.person, entryAt(knotsOf(view.Replay), place+0.01))
 	}
 	if err != nil {
 		c.outage(w, r, err)
@@ -165,7 +166,7 @@ func (p *page) MarkPlace(entry int64) string {
 
 // Place is where the replay is on the line.
 func (p *page) Place() string {
-	return strconv.FormatFloat(placeOf(knotsOf(p.Replay), p.Replay.Entry), 'f', 1, 64)
+	return strconv.FormatFloat(placeOf(knotsOf(p.Replay), p.Replay.Entry), 'f', 3, 64)
 }
 
 // Knots are the places for static/replay.js.

@@ -154,7 +154,14 @@ var wallLines = []string{"Did the system hold?", "Why it ended", "What it could 
 
 // Shortly is the closing summary as the projector shows it.
 func (p *page) Shortly() []report.Line {
-	return slices.DeleteFunc(slices.Clone(p.After.Lines), func(l report.Line) bool { return !slices.Contains(wallLines, l.Label) })
+	var lines []report.Line
+	for _, l := range p.After.Lines {
+		if slices.Contains(wallLines, l.Label) {
+			l.Text, _, _ = strings.Cut(l.Text, "   -> ") // a file of the pack is nothing to look at together
+			lines = append(lines, l)
+		}
+	}
+	return lines
 }
 
 // Moment is the newest item that everybody in the room should notice: a key that
@@ -250,6 +257,14 @@ func (p *page) Stanza(words string) []string {
 		lines = append(lines, strings.Join(line, " "))
 	}
 	return lines
+}
+
+// Capital begins a text with a capital, for where it stands alone.
+func (p *page) Capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Short is a seat's title without the name of its body, where that stands above.
