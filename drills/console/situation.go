@@ -124,7 +124,7 @@ type tilePart struct {
 
 // The size of the map. It says nothing of where a region lies or how large it is on
 // the ground: height is devices alone.
-const mapWide, mapHigh, mapGap, mapLeast = 240, 260, 8, 50
+const mapWide, mapHigh, mapGap, mapLeast = 240, 220, 8, 50
 
 // Regions are the tiles of the map, from the top.
 func (p *page) Regions() []tile {
@@ -301,6 +301,12 @@ func (p *page) CurveSays() []string {
 		says = append(says, fmt.Sprintf("The forecast by %s, made before anyone decided, has %s by then.", f.Method, thousands(countAt(f.Points, s.At, true))))
 	}
 	return says
+}
+
+// AllSample says whether every forecast shown rests on sample figures.
+func (p *page) AllSample() bool {
+	f := p.Situation.Forecast
+	return len(f) > 0 && !slices.ContainsFunc(f, func(c room.ForecastCurve) bool { return !c.Sample })
 }
 
 // Dash is which kind of line the script draws a forecast with.

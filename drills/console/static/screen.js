@@ -2,8 +2,8 @@
 // The projector's screen: what everybody should notice is shown large for a while,
 // then the board comes back.
 (() => {
-  const showTime = 14000;  // in milliseconds: long enough to be read aloud
-  const wordsTime = 30000; // with words that are to be written down
+  // In milliseconds. Of a decision the board goes on showing all, words included.
+  const showTime = { decision: 10000, key: 15000, outcome: 30000 };
   const box = document.getElementById("moment");
   // In the replay everything can be looked at for as long as one likes.
   if (!box || document.getElementById("replay")) return;
@@ -22,7 +22,8 @@
     seen = Number(m.dataset.moment);
     box.classList.add("shown");
     clearTimeout(hide);
-    hide = setTimeout(done, m.querySelector(".words") ? wordsTime : showTime);
+    const kind = Object.keys(showTime).find((k) => m.classList.contains(k));
+    hide = setTimeout(done, showTime[kind] || showTime.decision);
   }).observe(box, { childList: true, subtree: true });
 
   box.addEventListener("click", done);
