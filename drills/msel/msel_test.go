@@ -68,6 +68,7 @@ func TestAPlannersListIsADrill(t *testing.T) {
 	s, err := scenario.Parse("list.yaml", text, words(t))
 	require.NoError(t, err, string(text))
 	require.Len(t, s.Timeline, 6)
+	require.Contains(t, s.Lost, "nothing", "no summary says that devices trust a stolen key")
 	require.Equal(t, 2*time.Hour, s.Ends)
 	require.Equal(t, `A caller, "head of security"`, s.Timeline[1].Inject.From)
 	require.Equal(t, "question 4", s.Timeline[3].Decide)

@@ -57,8 +57,10 @@ func (l *List) Scenario(f Frame) []byte {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("# Read from %s. Lines that begin with # are for the facilitator alone: no player sees them.\n", quoted(clean(filepath.Base(l.File))))
-	p("# Estate, parties, steady state and finding are a frame that makes it a drill; put your own there. Nothing below asks devices or\n# the CA to do anything: add \"do\" for that (docs/drill-language.md).\n")
+	p("# What was lost, estate, parties, steady state and finding are a frame that makes it a drill; put your own there. Nothing below asks devices or\n# the CA to do anything: add \"do\" for that (docs/drill-language.md).\n")
 	p("drill: 1\nid: %s\ntitle: %s\nlabel: %s\n", f.ID, quoted(f.Title), quoted(f.Label))
+	// Without it the summary would say that every device trusts a stolen key.
+	p("lost: \"nothing: a list of injects, in which no key of a device is lost\"\n")
 	p("rehearses: []\nminutes: %d\nends: %s\n", f.Minutes, scenario.FormatTime(ends))
 	p("estate: {devices: %d, rate: 700 an hour (sample)}\nparties:\n", f.Devices)
 	p("  supplier: {name: Exercise Supplier A, category: large supplier, role: supplier}\n  network: {name: Exercise Networks B, category: electricity network, role: networkOperator}\n")
