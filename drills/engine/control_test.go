@@ -330,7 +330,7 @@ func TestDutiesThatPeopleDo(t *testing.T) {
 			}
 		}
 		require.Equal(t, []journal.Notify{{Step: "5", Whom: "panel", Due: "0:15", Told: "0:09:30", Met: true, Phase: "told", By: "p3", Procedure: "method-1"}}, told)
-		require.Contains(t, bodies[journal.Skip](f, journal.KindSkip), journal.Skip{Step: "6", What: "notify pma", Why: "nobody was told"})
+		require.Contains(t, bodies[journal.Skip](f, journal.KindSkip), journal.Skip{Step: "6", What: "notify pma", Why: "nobody was told before the drill ended"})
 		var missed []string
 		for _, m := range bodies[journal.Missed](f, journal.KindMissed) {
 			missed = append(missed, m.What)

@@ -27,6 +27,9 @@ type verdict struct {
 	err    error
 }
 
+// maxTalk is maxRefusals for people whose time to answer passes anyway.
+const maxTalk = 200
+
 // errOver is why people are not asked any more when a drill has ended.
 var errOver = errors.New("the drill is over")
 
@@ -105,7 +108,7 @@ func (r *run) heard(d *deliberation, v verdict) error {
 		return nil
 	}
 	if d.q.Refused = refuse(d.q, a); d.q.Refused != "" {
-		if d.refusals = append(d.refusals, d.q.Refused); len(d.refusals) >= maxRefusals {
+		if d.refusals = append(d.refusals, d.q.Refused); len(d.refusals) >= maxTalk {
 			d.said, d.silence = true, a.silent()
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/scenario"
 )
 
 // people answer what they are asked after a while on the wall, and take part in a
@@ -96,6 +97,17 @@ type evening struct {
 	speed  float64
 	tells  bool
 	paused bool
+	rule   string // on interests
+	chair  bool   // has a casting vote
+}
+
+func (e evening) vocabulary() scenario.Vocabulary {
+	v := vocabulary()
+	v.Bodies[1].Conflict = e.rule
+	if e.chair {
+		v.Bodies[1].Casting = "chair"
+	}
+	return v
 }
 
 func room(t testing.TB) string {
@@ -120,7 +132,7 @@ func inMemory(t testing.TB) string {
 // live plays an evening and returns its journal. change, if any, bends the run first.
 func (e evening) live(t *testing.T, change func(*engine.Config)) (entries []journal.Entry) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixtureIn(t, inMemory(t), room(t), vocabulary())
+		f := newFixtureIn(t, inMemory(t), room(t), e.vocabulary())
 		p := &people{waits: e.waits, calls: map[string]int{}}
 		f.c.Decider, f.c.Speed, f.c.Control, f.c.StartPaused = p, e.speed, &engine.Control{}, e.paused
 		if e.tells {
@@ -158,8 +170,8 @@ func (e evening) live(t *testing.T, change func(*engine.Config)) (entries []jour
 }
 
 // replayed plays a recorded run again, as fast as it goes.
-func replayed(t *testing.T, was []journal.Entry) []journal.Entry {
-	f := newFixtureIn(t, inMemory(t), room(t), vocabulary())
+func (e evening) replayed(t *testing.T, was []journal.Entry) []journal.Entry {
+	f := newFixtureIn(t, inMemory(t), room(t), e.vocabulary())
 	recording, err := engine.ReadRecording(was)
 	require.NoError(t, err)
 	f.c.Recording, f.c.Decider = recording, recording.Decider(engine.Script())
@@ -169,6 +181,8 @@ func replayed(t *testing.T, was []journal.Entry) []journal.Entry {
 
 func draw(t *rapid.T) evening {
 	e := evening{waits: map[string][]said{}, tells: rapid.Bool().Draw(t, "duties"), paused: rapid.Bool().Draw(t, "starts paused")}
+	e.rule = rapid.SampledFrom([]string{"", "declares it and votes", declaresOnly, declaresOut}).Draw(t, "rule on interests")
+	e.chair = rapid.Bool().Draw(t, "casting vote")
 	e.speed = rapid.SampledFrom([]float64{0, 1, 7.3, 60, 600}).Draw(t, "speed")
 	// minutes of scenario time, by the speed at the beginning, on the wall
 	minutes := func(most int, name string) time.Duration {
@@ -193,6 +207,10 @@ func draw(t *rapid.T) evening {
 			case "abstains":
 				a.Abstained = append(a.Abstained, journal.Abstention{Member: m, Reason: "new to me"})
 			case "interest":
+				if rapid.Bool().Draw(t, "votes all the same") {
+					a.Votes = append(a.Votes, journal.Vote{Member: m, Option: "required", Conflict: "my cousin"})
+					break
+				}
 				a.Conflicts = append(a.Conflicts, journal.Conflict{Member: m, Interest: "my employer"})
 			case "absent":
 			default:
@@ -227,7 +245,7 @@ func TestAReplayOfALiveRunHasItsJournal(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		e := draw(rt)
 		was := e.live(t, nil)
-		is := replayed(t, was)
+		is := e.replayed(t, was)
 		same(rt, was, is)
 		for i := 1; i < len(was); i++ {
 			if was[i].At < was[i-1].At {
@@ -253,7 +271,7 @@ func TestARunThatWasBrokenOffGoesOn(t *testing.T) {
 			c.LiveAt = was[cut-1].At + time.Duration(rapid.IntRange(0, 90).Draw(rt, "lost"))*time.Second
 		})
 		same(rt, was[:cut], is[:min(int(cut), len(is))])
-		same(rt, is, replayed(t, is))
+		same(rt, is, e.replayed(t, is))
 	})
 }
 
@@ -262,7 +280,8 @@ func TestARunThatWasBrokenOffGoesOn(t *testing.T) {
 func TestABranchOfALiveRun(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		was := draw(rt).live(t, nil)
+		e := draw(rt)
+		was := e.live(t, nil)
 		var taken []journal.Decision
 		for _, e := range was {
 			if e.Kind == journal.KindDecision {
@@ -273,7 +292,7 @@ func TestABranchOfALiveRun(t *testing.T) {
 		}
 		at := rapid.SampledFrom(taken).Draw(rt, "at")
 		option := rapid.SampledFrom(at.Options).Draw(rt, "option").Name
-		f := newFixtureIn(t, inMemory(t), room(t), vocabulary())
+		f := newFixtureIn(t, inMemory(t), room(t), e.vocabulary())
 		recording, err := engine.ReadRecording(was)
 		require.NoError(t, err)
 		require.NoError(t, recording.Branch(f.c.Scenario, at.Decision, at.Asking, option))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"smki.example/drills/journal"
@@ -28,14 +27,15 @@ type Duties interface {
 type duty struct {
 	body  journal.Notify
 	order int
-	void  *bool // its limit means nothing any more; nil: it has none
+	limit time.Duration // by when it must be done, if void is set
+	void  *bool         // the limit means nothing any more; nil: it has none
 	told  bool
 }
 
 // notify writes a duty down and schedules what comes of it: who was told, and that
 // nobody was in time.
 func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error {
-	d := &duty{body: journal.Notify{Step: step, Whom: n.Whom, From: n.From, Procedure: n.Step, Phase: "due"}}
+	d := &duty{limit: r.now + n.Within, body: journal.Notify{Step: step, Whom: n.Whom, From: n.From, Procedure: n.Step, Phase: "due"}}
 	if n.Within > 0 {
 		d.body.Due = scenario.FormatTime(r.now + n.Within)
 	}
@@ -49,7 +49,7 @@ func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error
 	r.order += 2
 	d.order = r.order - 1
 	if n.Within > 0 {
-		d.void = r.scheduleAs(r.now+n.Within, limits, r.order, func(ctx context.Context) error {
+		d.void = r.scheduleAs(d.limit, limits, r.order, func(ctx context.Context) error {
 			return r.missed(ctx, journal.Missed{Step: step, What: "notify " + n.Whom, By: d.body.Due, Why: n.Whom + " was not told in time"})
 		})
 	}
@@ -66,15 +66,15 @@ func (r *run) notify(ctx context.Context, step string, n *scenario.Notify) error
 		}
 	}
 	if told {
-		r.tellDuty(d, n.Within, r.now, r.now+after, by, func() {})
+		r.tellDuty(d, r.now+after, by, func() {})
 	}
 	return nil
 }
 
 // tellDuty schedules that somebody is told.
-func (r *run) tellDuty(d *duty, within, asked, at time.Duration, by string, done func()) {
+func (r *run) tellDuty(d *duty, at time.Duration, by string, done func()) {
 	d.told = true
-	inTime := within == 0 || at-asked <= within
+	inTime := d.void == nil || at <= d.limit
 	if inTime && d.void != nil {
 		*d.void = true
 	}
@@ -92,35 +92,32 @@ func (r *run) toldBy(o order, at time.Duration) {
 		r.Control.carriedOut(r, o)
 		return
 	}
-	d := r.duties[o.step][i]
-	within := time.Duration(0)
-	if d.body.Due != "" {
-		due, _ := scenario.ParseTime(d.body.Due)
-		within = max(due, time.Nanosecond)
-	}
 	r.arrived++
-	r.tellDuty(d, within, 0, at, o.by, func() {
+	r.tellDuty(r.duties[o.step][i], at, o.by, func() {
 		r.arrived--
 		r.Control.carriedOut(r, o)
 	})
 }
 
-// untold tells of the duties without a limit that nobody did, in the order of their
-// steps. Those with one are told when it passes.
+// untold tells of the duties that nobody did, in the order in which they fell due. Of
+// one whose limit has passed the record has told that it was missed.
 func (r *run) untold(ctx context.Context) error {
-	steps := make([]string, 0, len(r.duties))
-	for step := range r.duties {
-		steps = append(steps, step)
+	type owed struct {
+		step string
+		*duty
 	}
-	slices.SortFunc(steps, strings.Compare)
-	for _, step := range steps {
-		for _, d := range r.duties[step] {
-			if d.told || d.void != nil {
-				continue
+	var all []owed
+	for step, list := range r.duties {
+		for _, d := range list {
+			if !d.told && (d.void == nil || d.limit > r.now) {
+				all = append(all, owed{step, d})
 			}
-			if err := r.skip(ctx, step, "notify "+d.body.Whom, "nobody was told"); err != nil {
-				return err
-			}
+		}
+	}
+	slices.SortFunc(all, func(a, b owed) int { return a.order - b.order })
+	for _, d := range all {
+		if err := r.skip(ctx, d.step, "notify "+d.body.Whom, "nobody was told before the drill ended"); err != nil {
+			return err
 		}
 	}
 	return nil
