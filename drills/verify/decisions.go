@@ -13,6 +13,7 @@ type question struct {
 	Decision string   `json:"decision"`
 	Body     string   `json:"body"`
 	Voting   *voting  `json:"voting"`
+	Deadline string   `json:"deadline"`
 	Options  []option `json:"options"`
 	Factors  []struct {
 		ID    string `json:"id"`
@@ -109,6 +110,8 @@ func (d decision) check() error {
 	switch {
 	case d.asked.Decision != d.body.Decision || d.asked.Body != d.body.Body || !slices.Equal(d.asked.Options, d.body.Options):
 		return fmt.Errorf("the decision %q is not the one that was asked", d.body.Decision)
+	case d.inTime() != nil:
+		return d.inTime()
 	case !offered:
 		return fmt.Errorf("the decision %q chose %q, which was no option", d.body.Decision, d.body.Chosen)
 	case opens != d.body.Opens:

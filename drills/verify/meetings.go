@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 )
 
 // What a member with an interest does, in the words of the record. A rule that is
@@ -94,6 +96,29 @@ func (d decision) met() error {
 		return fmt.Errorf("a ballot is open or blind, this one was %q", d.body.Ballot)
 	}
 	return d.dissented()
+}
+
+// inTime checks that an answer came before its deadline, and that silence was heard
+// no earlier than that. A question that states none has none.
+func (d decision) inTime() error {
+	deadline := d.asked.Deadline
+	if deadline == "" {
+		return nil
+	}
+	if strings.Count(deadline, ":") == 1 {
+		deadline += ":00" // hours and minutes, where the seconds are none
+	}
+	by, err := scenarioTime(deadline)
+	late := d.entry.at.Truncate(time.Second) >= by
+	switch {
+	case err != nil:
+		return fmt.Errorf("the deadline of %q: %v", d.body.Decision, err)
+	case late && d.body.Answered != "silence":
+		return fmt.Errorf("%q was answered at %s, and the time to answer was over at %s", d.body.Decision, d.entry.At, deadline)
+	case !late && d.body.Answered == "silence":
+		return fmt.Errorf("%q is told to have been met with silence at %s, with time to answer until %s", d.body.Decision, d.entry.At, deadline)
+	}
+	return nil
 }
 
 // interests returns who declared one, whether it took the vote away, and who left

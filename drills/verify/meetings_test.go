@@ -61,7 +61,8 @@ func TestMeetingsThatAreInOrder(t *testing.T) {
 		"one person, with the vote of the own seat": func(_ *journal.Question, d *journal.Decision) {
 			d.Answered, d.Note, d.Votes = "one person", "ONE PERSON REHEARSED: no committee voted", d.Votes[:1]
 		},
-		"a script, with nobody there": func(_ *journal.Question, d *journal.Decision) { d.Answered, d.Votes = "script", nil },
+		"answered a second before the time is over": func(q *journal.Question, _ *journal.Decision) { q.Deadline = "0:01:01" },
+		"a script, with nobody there":               func(_ *journal.Question, d *journal.Decision) { d.Answered, d.Votes = "script", nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,10 +132,15 @@ func TestMeetingsThatAreNot(t *testing.T) {
 		"one person with many votes": {alone(func(d *decision) {
 			d.Votes = []journal.Vote{{Member: "chair", Option: yes}, {Member: "small", Option: yes}}
 		}), "2 votes are told"},
-		"one person against oneself":         {alone(func(d *decision) { d.Votes = []journal.Vote{{Member: "chair", Option: no}} }), `answered "required" and voted for "not required"`},
-		"one person who counted":             {alone(func(d *decision) { d.Tally = "as counted" }), "told to have been counted"},
-		"one person on a seat without vote":  {alone(func(d *decision) { d.Votes = []journal.Vote{{Member: "authority", Option: yes}} }), `"authority" voted and has no vote`},
-		"a script with votes":                {func(_ *journal.Question, d *decision) { d.Answered = "script" }, "script answered, and 3 votes are told"},
+		"one person against oneself":        {alone(func(d *decision) { d.Votes = []journal.Vote{{Member: "chair", Option: no}} }), `answered "required" and voted for "not required"`},
+		"one person who counted":            {alone(func(d *decision) { d.Tally = "as counted" }), "told to have been counted"},
+		"one person on a seat without vote": {alone(func(d *decision) { d.Votes = []journal.Vote{{Member: "authority", Option: yes}} }), `"authority" voted and has no vote`},
+		"a script with votes":               {func(_ *journal.Question, d *decision) { d.Answered = "script" }, "script answered, and 3 votes are told"},
+		"an answer when the time was over":  {func(q *journal.Question, _ *decision) { q.Deadline = "0:01" }, `"recovery key" was answered at 0:01:00, and the time to answer was over at 0:01:00`},
+		"silence before the time was over": {func(q *journal.Question, d *decision) {
+			q.Deadline, d.Answered, d.Votes = "0:01:01", "silence", nil
+		}, "met with silence at 0:01:00, with time to answer until 0:01:01"},
+		"a deadline that is no time":         {func(q *journal.Question, _ *decision) { q.Deadline = "soon" }, `"soon" is no scenario time`},
 		"somebody nobody knows":              {func(_ *journal.Question, d *decision) { d.Answered = "the neighbours" }, "which is nobody known here"},
 		"a vote of two for one who may not,": {on(noVote, func(_ *journal.Question, d *decision) { d.Votes = d.Votes[:2]; d.Dissent = nil }), "2 members voted, 3 votes are needed"},
 	} {
