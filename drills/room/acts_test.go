@@ -2,6 +2,7 @@ package room_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -262,8 +263,10 @@ func TestSteered(t *testing.T) {
 	require.Contains(t, news.May, room.Early)
 	require.NotEmpty(t, news.Text)
 	s.do("Fay", room.Steer{Step: "6", Did: room.Early, Why: "they are asleep"})
-	v := s.until("Ann", "the news", func(v *room.View) bool { return v.Feed[len(v.Feed)-1].As == "news" })
-	require.Equal(t, room.ItemInject, v.Feed[len(v.Feed)-1].Kind)
+	v := s.until("Ann", "the news", func(v *room.View) bool {
+		// A duty done at the same second may stand behind it.
+		return slices.ContainsFunc(v.Feed, func(i room.Item) bool { return i.As == "news" && i.Kind == room.ItemInject })
+	})
 	require.Equal(t, room.Done, line("6").State)
 	require.Contains(t, s.refused("Fay", room.Steer{Step: "6", Did: room.Skip}), "cannot")
 	s.do("Fay", room.Pause{Why: "coffee"})
