@@ -92,6 +92,7 @@ func serve(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the exercise room: %w", err)
 	}
+	defer r.Close()
 	pages, err := console.New(console.Config{Room: r, URL: d.url, Fingerprint: d.fingerprint, Hosts: d.hosts, Log: logger})
 	if err != nil {
 		return err

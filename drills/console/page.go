@@ -225,7 +225,7 @@ func (p *page) Explain(text string) template.HTML {
 		p.tips++
 		id := fmt.Sprintf("term-%s-%d", p.part, p.tips)
 		b.WriteString(html.EscapeString(text[at:m[0]]))
-		fmt.Fprintf(&b, `<span class="term"><span class="term-name" tabindex="0" aria-describedby="%s">%s</span><span class="term-says" role="tooltip" id="%[1]s">%s</span></span>`,
+		fmt.Fprintf(&b, `<span class="term"><span class="term-name" tabindex="0" aria-describedby="%s">%s</span><span class="term-says" role="tooltip" id="%[1]s">%[3]s</span></span>`,
 			id, html.EscapeString(term), html.EscapeString(meaning))
 		at = m[1]
 	}

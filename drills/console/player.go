@@ -139,6 +139,25 @@ func (p *page) Found(b room.Ballot) []room.FactorState {
 	return slices.DeleteFunc(slices.Clone(b.Factors), func(f room.FactorState) bool { return f.Finding == "" })
 }
 
+// KeyName is a key as people call it, without an article.
+func (p *page) KeyName(key string) string {
+	for _, c := range p.Calls {
+		if c.Key == key {
+			return strings.TrimPrefix(c.Words, "the ")
+		}
+	}
+	if p.Situation != nil {
+		for _, k := range p.Situation.Keys {
+			if k.Key == key {
+				return strings.TrimPrefix(k.Words, "the ")
+			}
+		}
+	}
+	// A label of the token has a generation at its end: contingency-symmetric-1.
+	name := strings.ReplaceAll(strings.TrimRight(key, "0123456789-"), "-", " ")
+	return optionName(name) + " key"
+}
+
 // OptionSays is what an option means.
 func (p *page) OptionSays(options []journal.Option, name string) string {
 	for _, o := range options {
@@ -170,6 +189,9 @@ func (p *page) Todo() []todo {
 		says := "Read what your seat knows before it begins. The facilitator starts the drill."
 		if p.Phase == room.Making {
 			says = "The keys and meters of this drill are being made. That takes a minute; read your briefing until then."
+			if p.Exercise.Run > 1 {
+				says = "The drill is being played again, up to where it was. That takes a minute, and nothing that was recorded is lost."
+			}
 		}
 		return []todo{{Says: says, Link: "briefing", Do: "Read your briefing", Calm: p.Phase == room.Making}}
 	case room.HotWash:
@@ -187,7 +209,7 @@ func (p *page) playing() []todo {
 	var all []todo
 	for _, call := range p.Calls {
 		if call.Done == "" {
-			all = append(all, todo{Says: "The " + call.Words + " is to be opened, and your share is asked for. Enter the code of your envelope, or keep your share back.", Link: "share", Do: "Enter the code"})
+			all = append(all, todo{Says: optionName(call.Words) + " is to be opened, and your share is asked for. Enter the code of your envelope, or keep your share back.", Link: "share", Do: "Enter the code"})
 		}
 	}
 	for _, b := range p.Ours() {

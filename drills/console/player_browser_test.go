@@ -77,8 +77,8 @@ func briefing() *room.View {
 
 func custodian() *room.View {
 	v := sitting(playing(), "custodian/1")
-	v.Calls = []room.Call{{Seat: "custodian/1", Key: "recovery", Words: "Recovery key", Decision: "recovery key: required", Digest: "TALON-SUMMIT-OBTUSE-MARBLE", Needed: 2, Given: 1, Mistyped: true}}
-	v.Envelopes = []room.Envelope{{Seat: "custodian/1", Key: "recovery", Code: "amber-kettle-north-violin"}}
+	v.Calls = []room.Call{{Seat: "custodian/1", Key: "recovery", Words: "the Recovery key", Decision: "recovery key: required", Digest: "TALON-SUMMIT-OBTUSE-MARBLE", Needed: 2, Given: 1, Mistyped: true}}
+	v.Envelopes = []room.Envelope{{Seat: "custodian/1", Key: "recovery", Code: "amber kettle north violin"}}
 	v.Duties = []room.Duty{{Step: "tell-pma", Whom: "the PMA Chair", From: "the service desk", Due: minutesOf(2, 40), Seat: "custodian/1"}}
 	return v
 }

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,4 +25,18 @@ func TestJoining(t *testing.T) {
 	screen := w.stranger(t)
 	require.Equal(t, "/screen", screen.post("/join", "code", fakeCodes.Screen).header.Get("Location"))
 	require.Contains(t, screen.get("/screen").body, `<body class="screen"`)
+}
+
+// A term explains itself where it stands first: its name is there, and its meaning.
+func TestTermsExplainThemselves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.set(func(f *fake) { f.views = func(room.Person) *room.View { return sitting(briefing(), "pma/chair") } })
+	body := w.joined(t, fakeCodes.Player, "Amara").get("/").body
+	require.Regexp(t, `<span class="term-name" tabindex="0" aria-describedby="(term-[a-z]+-\d+)">Recovery key</span><span class="term-says" role="tooltip" id="term-[a-z]+-\d+">a key that can change every trust anchor`, body)
+	ids := make(map[string]bool)
+	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(body, -1) {
+		require.False(t, ids[m[1]], "the id %q stands twice", m[1])
+		ids[m[1]] = true
+	}
 }
