@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -238,4 +239,66 @@ func (v *viewer) until(expression string) {
 		look();
 	})`, expression))
 	require.True(v.t, ok, expression)
+}
+
+// A lost network is told calmly, takes nothing away, and mends itself: the page has
+// then what happened meanwhile.
+func TestLostNetworkInABrowser(t *testing.T) {
+	w := newWorld(t)
+	view := weighed(sitting(asking(room.Voting), "pma/small"))
+	w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *view; return &c } })
+	player := w.joined(t, fakeCodes.Player, "Ewan")
+	v := newViewer(t)
+	v.as(player)
+	v.do(chromedp.EmulateViewport(390, 844), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
+	v.quiet()
+	me := player.id()
+	require.Eventually(t, func() bool {
+		w.fake.mu.Lock()
+		defer w.fake.mu.Unlock()
+		return w.fake.here[me] > 0
+	}, 15*time.Second, 5*time.Millisecond, "the stream is open")
+	v.tabTo(`input[name=reason]`)
+	v.do(chromedp.KeyEvent("each minute"))
+
+	w.away.Store(true)
+	w.server.CloseClientConnections()
+	v.until(`document.querySelector("#line:not([hidden])") !== null`)
+	require.Contains(t, js[string](v, `document.querySelector("#line").textContent`), "comes back by itself")
+	v.keep("player lost 390")
+	v.do(chromedp.KeyEvent(" counts"), chromedp.KeyEvent(kb.Enter)) // no option is chosen: the browser itself says so
+	js[bool](v, `(() => { document.querySelector("input[name=option]").checked = true; document.querySelector("#vote form button").click(); return true })()`)
+	v.until(`document.querySelector("#said .refused") !== null`)
+	require.Contains(t, js[string](v, `document.querySelector("#said").textContent`), "send it again when the connection is back")
+	w.set(func(*fake) {
+		view.Exercise.Label, view.Clock.Why, view.Clock.Paused = "SAMPLE LABEL", "the network is mended", true
+	})
+
+	w.away.Store(false)
+	v.until(`document.querySelector("#top").textContent.includes("the network is mended")`)
+	v.until(`document.querySelector("#line").textContent.includes("The connection is back")`)
+	require.Equal(t, "each minute counts", js[string](v, `document.querySelector("input[name=reason]").value`))
+	js[bool](v, `(() => { document.querySelector("#vote form button").click(); return true })()`)
+	v.until(`document.querySelector("#said .good") !== null`)
+	require.Len(t, w.acts(), 1, "what could not be sent was not sent twice")
+}
+
+// Two pages of one person show the same, and pages that are loaded again and again
+// leave nothing behind that stops the next one.
+func TestManyPagesInABrowser(t *testing.T) {
+	w := newWorld(t)
+	view := weighed(sitting(asking(room.Voting), "pma/small"))
+	w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *view; return &c } })
+	player := w.joined(t, fakeCodes.Player, "Ewan")
+	v := newViewer(t)
+	v.as(player)
+	second := player.listen(t)
+	second.until(t, "event: words")
+	for range 12 {
+		v.do(chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
+	}
+	w.set(func(*fake) { view.Clock.Why, view.Clock.Paused = "everybody sees it", true })
+	v.until(`document.querySelector("#top").textContent.includes("everybody sees it")`)
+	second.until(t, "everybody sees it")
+	v.quiet()
 }

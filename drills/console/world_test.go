@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,11 +179,17 @@ type world struct {
 	server  *httptest.Server
 	log     *bytes.Buffer
 	now     func() time.Time
+	away    atomic.Bool // nothing gets through
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{fake: newFake(), log: new(bytes.Buffer)}
-	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.console.Handler().ServeHTTP(rw, r) }))
+	w.server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.away.Load() {
+			panic(http.ErrAbortHandler) // the connection is cut
+		}
+		w.console.Handler().ServeHTTP(rw, r)
+	}))
 	url := "http://" + w.server.Listener.Addr().String()
 	var err error
 	w.console, err = console.New(console.Config{
@@ -277,6 +284,12 @@ func (c *client) post(path string, pairs ...string) answer {
 }
 
 var tokenOf = regexp.MustCompile(`"X-Room-Token":"([A-Za-z0-9_-]+)"`)
+
+// id is who the room says this is.
+func (c *client) id() room.PersonID {
+	id, _, _ := c.world.console.Room().Who(c.cookies[0].Value)
+	return id
+}
 
 // token is what this client's pages carry.
 func (c *client) token() string {
