@@ -28,13 +28,14 @@ import (
 // A hall is a console over the real room, which can be killed and opened again.
 type hall struct {
 	*world
-	t      *testing.T
+	t      testing.TB
 	config room.Config
 	room   *room.Room
 	kill   func()
 }
 
-func newHall(t *testing.T) *hall {
+func newHall(t testing.TB) *hall {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("a whole drill is played; run without -short")
 	}
