@@ -33,6 +33,9 @@ var rooms = map[string][]string{
 
 	"softhsm": {},
 
+	// Pages in a real browser, for the tests of every room that has pages.
+	"pagetest": {},
+
 	"hsm":          {"softhsm"},
 	"hsm/custody":  {"hsm"},
 	"hsm/ceremony": {"hsm", "hsm/custody", "policy", "softhsm"},

@@ -53,7 +53,7 @@ func TestFacilitatorInABrowser(t *testing.T) {
 		}
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
 		for scheme, size := range map[string][2]int64{"light": {1440, 900}, "dark": {820, 1180}} {
-			v.media("prefers-reduced-motion", "reduce", "prefers-color-scheme", scheme)
+			v.Media("prefers-reduced-motion", "reduce", "prefers-color-scheme", scheme)
 			v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+s.path), chromedp.WaitReady(chromedp.CSS("main")))
 			v.settled()
 			name := fmt.Sprintf("facilitator %s %d", s.name, size[0])

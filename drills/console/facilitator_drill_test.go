@@ -26,7 +26,7 @@ import (
 func (v *viewer) reaches(expression string) {
 	v.t.Helper()
 	require.Eventually(v.t, func() bool {
-		ok, err := chromedp.Run(v.ctx, chromedp.Evaluate[bool](expression))
+		ok, err := chromedp.Run(v.Context(), chromedp.Evaluate[bool](expression))
 		return err == nil && ok
 	}, time.Minute, 20*time.Millisecond, expression)
 }

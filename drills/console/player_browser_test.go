@@ -106,6 +106,32 @@ func playerViews() []playersView {
 	}
 }
 
+// What a term says stands below it and inside the window, wherever in a line the term
+// is.
+func TestTermsSayInsideTheWindow(t *testing.T) {
+	w := newWorld(t)
+	v := newViewer(t)
+	v.as(w.joined(t, fakeCodes.Player, "Ewan"))
+	for _, s := range playerViews() {
+		if s.name != "briefing" {
+			continue
+		}
+		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
+		for _, width := range []int64{390, 640, 1280} {
+			v.do(chromedp.EmulateViewport(width, 800), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")),
+				chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details").forEach(d => d.open = true)`))
+			wrong := js[string](v, `[...document.querySelectorAll(".term-name")].map(name => {
+				name.focus();
+				const says = name.nextElementSibling, a = name.getBoundingClientRect(), b = says.getBoundingClientRect();
+				const good = getComputedStyle(says).visibility === "visible" && b.left >= 0 && b.right <= innerWidth && b.top >= a.top && b.top <= a.bottom + 8 && b.left <= a.right && b.right >= a.left;
+				return good ? "" : name.textContent + " " + JSON.stringify([a, b]);
+			}).join("")`)
+			require.Empty(t, wrong, "%d wide", width)
+			require.Greater(t, js[int](v, `document.querySelectorAll(".term-name").length`), 1)
+		}
+	}
+}
+
 // The players' screens are clean under axe on a phone and on a laptop, light and
 // dark, and fit.
 func TestPlayerInABrowser(t *testing.T) {
@@ -120,7 +146,7 @@ func TestPlayerInABrowser(t *testing.T) {
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })
 		for _, scheme := range []string{"light", "dark"} {
 			for _, size := range [][2]int64{{390, 844}, {1280, 800}, {640, 400}} { // the last is a laptop at 200 %
-				v.media("prefers-color-scheme", scheme)
+				v.Media("prefers-color-scheme", scheme)
 				v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
 				v.settled()
 				name := fmt.Sprintf("player %s %d %s", s.name, size[0], scheme)

@@ -91,7 +91,7 @@ func TestReplayInABrowser(t *testing.T) {
 	observer := w.joined(t, fakeCodes.Observer, "Lowri")
 	v := newViewer(t)
 	v.as(observer)
-	v.media("prefers-reduced-motion", "reduce")
+	v.Media("prefers-reduced-motion", "reduce")
 	for _, see := range []string{"", "screen"} {
 		for _, size := range sizes {
 			v.do(chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate(w.server.URL+"/replay?entry=75&see="+see), chromedp.WaitReady(chromedp.CSS("#replay-entry")))

@@ -1,125 +1,48 @@
 package console_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"smki.example/drills/room"
+	"smki.example/pagetest"
 )
 
-// A viewer is Chromium, with what it did that a page of ours must not make it do.
+// A viewer is Chromium, as somebody in the room looks with it.
 type viewer struct {
-	t   *testing.T
-	ctx context.Context
-	axe string
-
+	*pagetest.Browser
+	t      *testing.T
 	forced bool // colours are the system's, and axe would measure those that are not shown
-
-	mu   sync.Mutex // guards said
-	said []string   // errors on its console, and requests to other hosts
 }
 
-// newViewer starts Chromium, or skips the test for want of it; SMKI_NO_SKIP=1 turns
-// the skip into a failure.
 func newViewer(t *testing.T) *viewer {
 	t.Helper()
-	missing := t.Skipf
-	if os.Getenv("SMKI_NO_SKIP") == "1" {
-		missing = t.Fatalf
-	}
-	path := ""
-	for _, name := range []string{os.Getenv("SMKI_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		missing("no Chromium: install it (apt-get install chromium) or name it in SMKI_CHROMIUM")
-	}
-	if os.Getenv("AXE_JS") == "" {
-		missing("no axe-core: run \"npm pack axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js\" and name the file in AXE_JS")
-	}
-	axe, err := os.ReadFile(os.Getenv("AXE_JS"))
-	require.NoError(t, err)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 10*time.Minute)
-	t.Cleanup(cancel)
-	v := &viewer{t: t, ctx: ctx, axe: string(axe)}
-	require.NoError(t, chromedp.Listen(ctx, v.listen))
-	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	require.NoError(t, err)
-	return v
-}
-
-func (v *viewer) listen(event any) {
-	said := ""
-	switch e := event.(type) {
-	case *cdplog.EventEntryAdded:
-		if e.Entry.Level == cdplog.EntryLevelError || e.Entry.Source == cdplog.EntrySourceSecurity {
-			said = fmt.Sprintf("console: %s %s", e.Entry.Text, e.Entry.URL)
-		}
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
-			said = "console: a script complained"
-		}
-	case *runtime.EventExceptionThrown:
-		said = "exception: " + e.ExceptionDetails.Text
-		if e.ExceptionDetails.Exception != nil {
-			said += " " + e.ExceptionDetails.Exception.Description
-		}
-	case *network.EventRequestWillBeSent:
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Hostname() != "127.0.0.1" {
-			said = "request to " + e.Request.URL
-		}
-	}
-	if said != "" {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.said = append(v.said, said)
-	}
+	return &viewer{Browser: pagetest.Open(t, pagetest.Config{Within: 10 * time.Minute, Data: true, Scripts: true}), t: t}
 }
 
 // quiet says that the browser had nothing to complain about.
 func (v *viewer) quiet() {
 	v.t.Helper()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	require.Empty(v.t, v.said)
+	v.Quiet()
 }
 
 func (v *viewer) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
-	require.NoError(v.t, chromedp.Do(v.ctx, steps...))
+	v.Do(steps...)
 }
 
 func look[T any](v *viewer, step chromedp.Action[T]) T {
 	v.t.Helper()
-	got, err := chromedp.Run(v.ctx, step)
-	require.NoError(v.t, err)
-	return got
+	return pagetest.Ask(v.Browser, step)
 }
 
 // js evaluates an expression.
@@ -132,20 +55,9 @@ func js[T any](v *viewer, expression string) T {
 func (v *viewer) as(c *client) {
 	v.t.Helper()
 	for _, k := range c.cookies {
-		_, err := chromedp.Call(v.ctx, network.SetCookie, network.SetCookieParams{Name: k.Name, Value: k.Value, URL: c.world.server.URL})
+		_, err := chromedp.Call(v.Context(), network.SetCookie, network.SetCookieParams{Name: k.Name, Value: k.Value, URL: c.world.server.URL})
 		require.NoError(v.t, err)
 	}
-}
-
-// media emulates what somebody's system prefers.
-func (v *viewer) media(pairs ...string) {
-	v.t.Helper()
-	var features []*emulation.MediaFeature
-	for i := 0; i < len(pairs); i += 2 {
-		features = append(features, &emulation.MediaFeature{Name: pairs[i], Value: pairs[i+1]})
-	}
-	_, err := chromedp.Call(v.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-	require.NoError(v.t, err)
 }
 
 // settled waits until what the page draws has been drawn.
@@ -157,20 +69,12 @@ func (v *viewer) settled() {
 // check looks at a page as axe does, and whether it fits the window.
 func (v *viewer) check(name string) {
 	v.t.Helper()
-	v.do(chromedp.Evaluate[chromedp.Void](v.axe + `;0`))
-	rules := "{}"
+	var without []string
 	if v.forced {
-		rules = `{"color-contrast": {enabled: false}}`
+		without = append(without, "color-contrast")
 	}
-	raw := js[string](v, `axe.run(document, {resultTypes: ["violations"], rules: `+rules+`}).then(r => JSON.stringify(r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200) + " " + n.failureSummary)}))))`)
-	var violations []struct {
-		ID, Help string
-		Nodes    []string
-	}
-	require.NoError(v.t, json.Unmarshal([]byte(raw), &violations))
-	require.Empty(v.t, violations, name)
-	fits := js[bool](v, `document.documentElement.scrollWidth <= window.innerWidth`)
-	require.True(v.t, fits, "%s is wider than its window", name)
+	require.Empty(v.t, v.Axe(without...), name)
+	require.True(v.t, v.Fits(), "%s is wider than its window", name)
 	v.quiet()
 }
 
@@ -182,7 +86,7 @@ func (v *viewer) keep(name string) {
 	if dir == "" {
 		return
 	}
-	require.NoError(v.t, os.WriteFile(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(name)+".png"), look(v, chromedp.FullScreenshot(100)), 0o600))
+	v.Picture(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(name)+".png"))
 }
 
 // sizes are a projector, a laptop, a tablet on its side and a telephone.
@@ -220,7 +124,7 @@ func TestScreenInABrowser(t *testing.T) {
 	screen := w.joined(t, fakeCodes.Screen, "Room screen")
 	v := newViewer(t)
 	v.as(screen)
-	v.media("prefers-reduced-motion", "reduce")
+	v.Media("prefers-reduced-motion", "reduce")
 	for _, s := range screenViews() {
 		if only := os.Getenv("ROOM_ONLY"); only != "" && only != s.name {
 			continue
@@ -261,7 +165,7 @@ func TestObserverInABrowser(t *testing.T) {
 	}{{"briefing", briefing}, {"voting", asking(room.Voting)}, {"opened", opened()}, {"hot wash", over(room.HotWash)}, {"closed", over(room.Closed)}} {
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { return watching(s.view) } })
 		for _, scheme := range []string{"light", "dark"} {
-			v.media("prefers-color-scheme", scheme)
+			v.Media("prefers-color-scheme", scheme)
 			for i, size := range sizes {
 				if scheme == "dark" && i%3 != 0 {
 					continue // colours depend on nothing but the scheme: the largest and the smallest
@@ -307,7 +211,7 @@ func TestMomentsOnTheScreen(t *testing.T) {
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *view; return &c } })
 	}
 	show(decided())
-	v.media("prefers-reduced-motion", "no-preference")
+	v.Media("prefers-reduced-motion", "no-preference")
 	v.do(chromedp.EmulateViewport(1920, 1080), chromedp.Navigate(w.server.URL+"/screen"), chromedp.WaitReady(chromedp.CSS(".wall-canvas")))
 	v.settled()
 	require.False(t, js[bool](v, `document.querySelector(".moment").classList.contains("shown")`), "what was there before the page is no news")
@@ -329,7 +233,7 @@ func TestMomentsOnTheScreen(t *testing.T) {
 	require.NotEqual(t, before, after)
 	require.NotEqual(t, after, middle, "the meters turn one after the other")
 
-	v.media("prefers-reduced-motion", "reduce")
+	v.Media("prefers-reduced-motion", "reduce")
 	show(decided())
 	v.do(chromedp.Poll[chromedp.Void](`document.querySelector(".wall-of").dataset.wall.split("R").length < 10`))
 	v.settled()
@@ -349,7 +253,7 @@ func TestScreensZoomedAndInForcedColours(t *testing.T) {
 	screen := w.joined(t, fakeCodes.Screen, "Room screen")
 	v := newViewer(t)
 	v.as(screen)
-	v.media("prefers-reduced-motion", "reduce", "forced-colors", "active")
+	v.Media("prefers-reduced-motion", "reduce", "forced-colors", "active")
 	v.forced = true
 	for _, s := range screenViews() {
 		w.set(func(f *fake) { f.views = func(room.Person) *room.View { c := *s.view; return &c } })

@@ -1,12 +1,9 @@
 package report_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,38 +14,14 @@ import (
 
 	"smki.example/drills/journal"
 	"smki.example/drills/report"
+	"smki.example/pagetest"
 )
-
-// needs skips a test for want of something; SMKI_NO_SKIP=1 turns the skip into a
-// failure.
-func needs(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("SMKI_NO_SKIP") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
 
 // Every page that this room writes is clean under axe and fits a telephone: what a
 // committee reads must be readable by each of its members.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
-	path := ""
-	for _, name := range []string{os.Getenv("SMKI_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		needs(t, "no Chromium: install it (apt-get install chromium) or name it in SMKI_CHROMIUM")
-	}
-	if os.Getenv("AXE_JS") == "" {
-		needs(t, "no axe-core: run \"npm pack axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js\" and name the file in AXE_JS")
-	}
-	axe, err := os.ReadFile(os.Getenv("AXE_JS"))
-	require.NoError(t, err)
-
+	b := pagetest.Open(t, pagetest.Config{Within: 5 * time.Minute})
 	pages := map[string]func(io.Writer) error{}
 	held, not := record(t, "not required", "held"), record(t, "required", "not held")
 	pages["report, held"], pages["report, not held"] = held.HTML, not.HTML
@@ -72,14 +45,6 @@ func TestPagesInABrowser(t *testing.T) {
 		}
 	}
 
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.UserDataDir(t.TempDir()))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
 	dir := t.TempDir()
 	for name, write := range pages {
 		file := filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "", ":", "").Replace(name)+".html")
@@ -87,22 +52,12 @@ func TestPagesInABrowser(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, write(f))
 		require.NoError(t, f.Close())
-		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("footer"))))
+		b.Do(chromedp.Navigate("file://"+file), chromedp.WaitReady(chromedp.CSS("footer")))
 		for _, width := range []int64{1280, 360} {
-			require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, 900), chromedp.Evaluate[chromedp.Void](string(axe)+`;0`)))
-			raw, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-				`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
-			require.NoError(t, err)
-			var violations []struct {
-				ID, Help string
-				Nodes    []struct{ HTML string }
-			}
-			require.NoError(t, json.Unmarshal([]byte(raw), &violations))
-			require.Empty(t, violations, "%s at %d pixels", name, width)
+			b.Do(chromedp.EmulateViewport(width, 900))
+			require.Empty(t, b.Axe(), "%s at %d pixels", name, width)
 			if !strings.Contains(name, "large print: true") {
-				fits, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth <= window.innerWidth`))
-				require.NoError(t, err)
-				require.True(t, fits, "%s is wider than %d pixels", name, width)
+				require.True(t, b.Fits(), "%s is wider than %d pixels", name, width)
 			}
 		}
 	}

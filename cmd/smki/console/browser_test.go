@@ -1,138 +1,51 @@
 package console_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	cdplog "github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"smki.example/ca/ra"
+	"smki.example/pagetest"
 	"smki.example/policy"
 )
 
-// missing skips a test for want of something; SMKI_NO_SKIP=1 turns the skip into a
-// failure.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("SMKI_NO_SKIP") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{os.Getenv("SMKI_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing(t, "no Chromium: install it (apt-get install chromium) or name it in SMKI_CHROMIUM")
-	return ""
-}
-
-func axe(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("AXE_JS")
-	if path == "" {
-		missing(t, "no axe-core: run \"npm pack axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz package/axe.min.js\" and name the file in AXE_JS")
-	}
-	source, err := os.ReadFile(path)
-	require.NoError(t, err)
-	return string(source)
-}
-
-// A browser is Chromium, with what it did that a page of ours must not make it do.
+// A browser is Chromium, as an officer looks with it.
 type browser struct {
-	t   *testing.T
-	ctx context.Context
-	axe string
-
-	mu   sync.Mutex
-	said []string // errors on its console, and requests to other hosts
+	*pagetest.Browser
+	t    *testing.T
 	seen map[string]bool
 }
 
 func newBrowser(t *testing.T) *browser {
-	path, source := chromium(t), axe(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.IgnoreCertErrors, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 15*time.Minute)
-	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx, axe: source, seen: make(map[string]bool)}
-	require.NoError(t, chromedp.Listen(ctx, b.listen))
-	_, err := chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	require.NoError(t, err)
-	return b
-}
-
-func (b *browser) listen(event any) {
-	said := ""
-	switch e := event.(type) {
-	case *cdplog.EventEntryAdded:
-		// That a page was refused is an error on the browser's console by itself.
-		refused := e.Entry.Source == cdplog.EntrySourceNetwork && strings.Contains(e.Entry.Text, "the server responded with a status of 4")
-		if (e.Entry.Level == cdplog.EntryLevelError || e.Entry.Source == cdplog.EntrySourceSecurity) && !refused {
-			said = fmt.Sprintf("console: %s %s", e.Entry.Text, e.Entry.URL)
-		}
-	case *runtime.EventExceptionThrown:
-		said = "exception: " + e.ExceptionDetails.Text
-	case *network.EventRequestWillBeSent:
-		// data: is the browser's own picture in a date field.
-		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Hostname() != "127.0.0.1" {
-			said = "request to " + e.Request.URL
-		}
-	}
-	if said != "" {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.said = append(b.said, said)
-	}
+	t.Helper()
+	open := pagetest.Open(t, pagetest.Config{Within: 15 * time.Minute, AnyCertificate: true, Refusals: true, Data: true})
+	return &browser{open, t, make(map[string]bool)}
 }
 
 func (b *browser) run(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	require.NoError(b.t, chromedp.Do(b.ctx, steps...))
+	b.Do(steps...)
 }
 
 // ask runs one step that answers something.
 func ask[T any](b *browser, step chromedp.Action[T]) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, step)
-	require.NoError(b.t, err)
-	return v
-}
-
-// media emulates what the officer's system prefers.
-func (b *browser) media(features ...*emulation.MediaFeature) {
-	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
-	require.NoError(b.t, err)
+	return pagetest.Ask(b.Browser, step)
 }
 
 // open shows a page.
@@ -157,11 +70,6 @@ func (b *browser) press(button string) {
 		chromedp.WaitReady(chromedp.CSS("html:not([data-old]) footer")))
 }
 
-type violation struct {
-	ID, Help string
-	Nodes    []struct{ HTML, FailureSummary string }
-}
-
 // inspect runs axe on the page as it is shown, light and dark, wide and narrow, with
 // everything unfolded, and looks whether a narrow page fits.
 func (b *browser) inspect(name string) {
@@ -169,28 +77,21 @@ func (b *browser) inspect(name string) {
 	b.seen[name] = true
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 640, 360} { // 640: 1280 at 200 % zoom
-			b.media(&emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+			b.Media("prefers-color-scheme", scheme)
 			b.run(chromedp.EmulateViewport(width, 900),
-				chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details:not([open])").forEach(d => { d.open = true; d.dataset.folded = "yes" })`),
-				chromedp.Evaluate[chromedp.Void](b.axe+`;0`))
-			fits := ask(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth <= window.innerWidth`))
-			raw := ask(b, chromedp.Evaluate[string](`axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`, chromedp.EvalAwaitPromise))
-			var found []violation
-			require.NoError(b.t, json.Unmarshal([]byte(raw), &found))
-			require.Empty(b.t, found, "%s, %s, %d wide", name, scheme, width)
-			require.True(b.t, fits, "%s does not fit %d wide", name, width)
+				chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details:not([open])").forEach(d => { d.open = true; d.dataset.folded = "yes" })`))
+			require.Empty(b.t, b.Axe(), "%s, %s, %d wide", name, scheme, width)
+			require.True(b.t, b.Fits(), "%s does not fit %d wide", name, width)
 			if dir := os.Getenv("SMKI_SCREENSHOTS"); dir != "" && (scheme == "light" || width != 640) {
-				shot := ask(b, chromedp.FullScreenshot(100))
-				require.NoError(b.t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)), shot, 0o600))
+				b.Picture(filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", name, scheme, width)))
 			}
 		}
 	}
-	b.media()
+	b.Media()
 	b.run(chromedp.EmulateViewport(1280, 900),
 		chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("[data-folded]").forEach(d => { d.open = false; delete d.dataset.folded })`))
 	if dir := os.Getenv("SMKI_SCREENSHOTS"); dir != "" { // as an officer first sees it
-		shot := ask(b, chromedp.FullScreenshot(100))
-		require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-folded.png"), shot, 0o600))
+		b.Picture(filepath.Join(dir, name+"-folded.png"))
 	}
 }
 
@@ -354,8 +255,6 @@ func TestInBrowser(t *testing.T) {
 		b.open(at[by] + page)
 		b.inspect("refused-" + string(by))
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	require.Empty(t, b.said)
+	b.Quiet()
 	require.GreaterOrEqual(t, len(b.seen), 30)
 }
