@@ -66,7 +66,7 @@ func coverage(c *cli.Context) error {
 	out := c.String("out")
 	switch {
 	case strings.EqualFold(filepath.Ext(out), ".csv"):
-		if err := writeTo(out, func(w io.Writer) error { return matrix.CSV(w) }); err != nil {
+		if err := report.WriteFile(out, func(w io.Writer) error { return matrix.CSV(w) }); err != nil {
 			return err
 		}
 		if clikit.WantsJSON(c) {

@@ -31,12 +31,6 @@ func chosenProcedure(c *cli.Context) (*procedure.Pack, error) {
 	return p, nil
 }
 
-// versionsOf is how a record names the pack that a drill is played by.
-func versionsOf(p *procedure.Pack, versions map[string]string) {
-	versions["procedure"] = p.Name()
-	versions["procedure_sha256"] = p.SHA256
-}
-
 func procedureCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "procedure",

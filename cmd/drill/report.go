@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,7 +95,7 @@ func writeAReport(c *cli.Context) error {
 	if inside(args[0], c.String("out")) {
 		return clikit.Usagef("drill report: %q lies in the pack, which is sealed: name a file elsewhere", c.String("out"))
 	}
-	if err := writeTo(c.String("out"), func(w io.Writer) error { return write(r, w) }); err != nil {
+	if err := report.WriteFile(c.String("out"), func(w io.Writer) error { return write(r, w) }); err != nil {
 		return err
 	}
 	if clikit.WantsJSON(c) {
@@ -138,22 +136,6 @@ func warnIfBent(c *cli.Context, dirs ...string) {
 			fmt.Fprintf(c.App.ErrWriter, "drill: the record in %s does not verify: %s\n", dir, result.Verdict())
 		}
 	}
-}
-
-func writeReport(r *report.Report, path, format string) error {
-	return writeTo(path, func(w io.Writer) error { return formats[format](r, w) })
-}
-
-// writeTo writes a file, replacing one that is there.
-func writeTo(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("writing the report %q: %w", path, err)
-	}
-	return nil
 }
 
 // paperFormats are the documents that the ending of a file can ask for.
@@ -237,7 +219,7 @@ func writeDocument(c *cli.Context, out string, p *report.Paper) error {
 	if write == nil {
 		return clikit.Usagef("drill %s: --out %q: the ending says what to write: .html or .pdf", c.Command.Name, out)
 	}
-	if err := writeTo(out, func(w io.Writer) error { return write(p, w) }); err != nil {
+	if err := report.WriteFile(out, func(w io.Writer) error { return write(p, w) }); err != nil {
 		return err
 	}
 	if clikit.WantsJSON(c) {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -137,7 +138,7 @@ func (f *fields) asking() int { return int(f.whole("asking")) }
 func (f *fields) script(name string) string {
 	s := strings.ReplaceAll(f.Get(name), "\r\n", "\n")
 	if len(s) > scriptMax {
-		f.wrong("A scenario may have %s octets, and yours has %s. Shorten it and send it again.", thousands(scriptMax), thousands(len(s)))
+		f.wrong("A scenario may have %s octets, and yours has %s. Shorten it and send it again.", report.Thousands(scriptMax), report.Thousands(len(s)))
 	}
 	if strings.TrimSpace(s) == "" {
 		return ""

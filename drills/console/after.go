@@ -81,7 +81,7 @@ func (p *page) Proposals() []proposal {
 	}
 	for _, n := range slices.Backward(p.PrivateNotes()) {
 		if n.Tag == room.Improve && !n.Private {
-			add("Noted by "+n.By+" at "+clock(n.At), n.Text)
+			add("Noted by "+n.By+" at "+report.Clock(n.At), n.Text)
 		}
 	}
 	for _, line := range strings.Split(p.After.Remarks["improve"], "\n") {
@@ -182,8 +182,8 @@ func (p *page) Readiness() []readiness {
 		{fmt.Sprintf("Objectives: %d of %d rated", rated, len(p.Rehearsed)), rated == len(p.Rehearsed), "wash"},
 		{"Summary of the exercise", a.Remarks["summary"] != "", "wash"},
 		{"Strengths and areas to improve", a.Remarks["strengths"] != "" && a.Remarks["improve"] != "", "wash"},
-		{fmt.Sprintf("Improvement plan: %s, %d left open", plural(len(a.Actions), "action"), len(p.Proposals())), len(a.Actions) > 0 && len(p.Proposals()) == 0, "plan"},
-		{fmt.Sprintf("Risk list: %s", plural(len(a.Risks), "risk")), len(a.Risks) > 0, "risks"},
+		{fmt.Sprintf("Improvement plan: %s, %d left open", report.Plural(len(a.Actions), "action"), len(p.Proposals())), len(a.Actions) > 0 && len(p.Proposals()) == 0, "plan"},
+		{fmt.Sprintf("Risk list: %s", report.Plural(len(a.Risks), "risk")), len(a.Risks) > 0, "risks"},
 		{"Text of the minutes", a.Remarks["minutes"] != "", "minutes"},
 	}
 	return list
@@ -193,7 +193,7 @@ func people(n int) string {
 	if n == 1 {
 		return "1 person"
 	}
-	return thousands(n) + " people"
+	return report.Thousands(n) + " people"
 }
 
 // Clip is the beginning of a text, for a line of a list.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -127,7 +128,7 @@ func (b bench) Says() string {
 	case b.Voting > 0:
 		return fmt.Sprintf("%d of %d voting seats taken", b.VotingTaken, b.Voting)
 	}
-	return fmt.Sprintf("%d of %s taken", b.Taken, plural(len(b.Seats), "seat"))
+	return fmt.Sprintf("%d of %s taken", b.Taken, report.Plural(len(b.Seats), "seat"))
 }
 
 // Benches are the seats that are offered, by body, in the order of the procedure.
@@ -395,12 +396,12 @@ func (t turnout) Short() bool { return t.Needed > 0 && t.Here < t.Needed }
 
 // Says is the arithmetic of the quorum as it stands.
 func (t turnout) Says() string {
-	s := fmt.Sprintf("%d of %s taken, %d here", t.Taken, plural(t.May, "voting seat"), t.Here)
+	s := fmt.Sprintf("%d of %s taken, %d here", t.Taken, report.Plural(t.May, "voting seat"), t.Here)
 	if t.Barred > 0 {
 		s += fmt.Sprintf(", %d barred by an interest", t.Barred)
 	}
 	if t.Needed > 0 {
-		s += fmt.Sprintf("; the quorum is %s", plural(t.Needed, "vote"))
+		s += fmt.Sprintf("; the quorum is %s", report.Plural(t.Needed, "vote"))
 	}
 	return s
 }
@@ -480,7 +481,7 @@ func (p *page) FittingPace() string {
 			fit = x.Says
 		}
 	}
-	return fmt.Sprintf("This drill goes on until %s of its own time, and is meant to take people %s: %s fits.", clock(end), plural(p.Sheet.Minutes, "minute"), strings.TrimSuffix(fit, "."))
+	return fmt.Sprintf("This drill goes on until %s of its own time, and is meant to take people %s: %s fits.", report.Clock(end), report.Plural(p.Sheet.Minutes, "minute"), strings.TrimSuffix(fit, "."))
 }
 
 // SeatName is the title of a seat.

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -41,7 +42,7 @@ func (f *fields) wrong(format string, args ...any) {
 func (f *fields) text(name string, most int) string {
 	s := clean(f.Get(name))
 	if n := utf8.RuneCountInString(s); n > most {
-		f.wrong("A text here may have %s characters, and yours has %s. Shorten it and send it again.", thousands(most), thousands(n))
+		f.wrong("A text here may have %s characters, and yours has %s. Shorten it and send it again.", report.Thousands(most), report.Thousands(n))
 	}
 	return s
 }
@@ -50,7 +51,7 @@ func (f *fields) text(name string, most int) string {
 func (f *fields) line(name string, most int) string {
 	s := cleanLine(f.Get(name))
 	if n := utf8.RuneCountInString(s); n > most {
-		f.wrong("A line here may have %s characters, and yours has %s. Shorten it and send it again.", thousands(most), thousands(n))
+		f.wrong("A line here may have %s characters, and yours has %s. Shorten it and send it again.", report.Thousands(most), report.Thousands(n))
 	}
 	return s
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"smki.example/drills/procedure"
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -264,11 +265,11 @@ func (f *finder) of(terms []procedure.Term) *regexp.Regexp {
 
 // words are the functions that templates share.
 var words = template.FuncMap{
-	"clock":     clock,
+	"clock":     report.Clock,
 	"seconds":   func(d time.Duration) int64 { return int64(d / time.Second) },
 	"millis":    func(t time.Time) int64 { return t.UnixMilli() },
-	"plural":    plural,
-	"thousands": thousands,
+	"plural":    report.Plural,
+	"thousands": report.Thousands,
 	"percent":   percent,
 	"paras":     paras,
 	"slug":      slug,
@@ -278,27 +279,6 @@ var words = template.FuncMap{
 	"deref":     func(b *bool) bool { return b != nil && *b },
 	"list":      func(of ...any) []any { return of },
 	"with2":     func(p *page, with any) map[string]any { return map[string]any{"Page": p, "It": with} },
-}
-
-// clock writes scenario time as hours and minutes, as the record's papers do.
-func clock(at time.Duration) string {
-	return fmt.Sprintf("%d:%02d", int(at.Hours()), int(at.Minutes())%60)
-}
-
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// plural is a number with its noun.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return thousands(n) + " " + noun + "s"
 }
 
 // percent never says that all or none are where one is missing.
@@ -391,9 +371,7 @@ func (c *Console) parse() (map[room.Role]*screen, error) {
 				s.script = append(s.script, name)
 			}
 		}
-		for _, name := range moreStyles[role] {
-			s.styles = append(s.styles, name)
-		}
+		s.styles = append(s.styles, moreStyles[role]...)
 		screens[role] = s
 	}
 	return screens, nil

@@ -53,9 +53,9 @@ func (p *page) Left(deadline time.Duration) time.Duration { return max(0, deadli
 func (p *page) HourTakes() string {
 	took := time.Duration(float64(time.Hour) / p.Clock.Speed)
 	if took < 90*time.Second {
-		return plural(int(took.Round(time.Second).Seconds()), "second")
+		return report.Plural(int(took.Round(time.Second).Seconds()), "second")
 	}
-	return plural(int(took.Round(time.Minute).Minutes()), "minute")
+	return report.Plural(int(took.Round(time.Minute).Minutes()), "minute")
 }
 
 // A voice is an option with the votes that were cast for it.

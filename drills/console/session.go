@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -190,7 +191,7 @@ func (c *Console) tooMany(w http.ResponseWriter, r *http.Request) bool {
 	}
 	w.Header().Set("Retry-After", fmt.Sprint(int(wait.Seconds())+1))
 	c.say(w, r, http.StatusTooManyRequests, "Too many wrong codes",
-		fmt.Sprintf("Nobody can join from your network for %s. Then look at the room screen again and type its code, or ask the facilitator. People who have joined already are not affected.", plural(int(wait.Minutes())+1, "minute")))
+		fmt.Sprintf("Nobody can join from your network for %s. Then look at the room screen again and type its code, or ask the facilitator. People who have joined already are not affected.", report.Plural(int(wait.Minutes())+1, "minute")))
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"smki.example/drills/msel"
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 	"smki.example/drills/scenario"
 )
@@ -139,7 +140,7 @@ func (c *Console) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, uploadMost)
 	if err := r.ParseMultipartForm(uploadMost); err != nil {
-		c.say(w, r, http.StatusRequestEntityTooLarge, "The file cannot be read", fmt.Sprintf("A scenario or a list may have %s octets. Go back, and choose a smaller file: of a spreadsheet, the sheet of injects alone.", thousands(msel.MaxBytes)))
+		c.say(w, r, http.StatusRequestEntityTooLarge, "The file cannot be read", fmt.Sprintf("A scenario or a list may have %s octets. Go back, and choose a smaller file: of a spreadsheet, the sheet of injects alone.", report.Thousands(msel.MaxBytes)))
 		return
 	}
 	defer func() { _ = r.MultipartForm.RemoveAll() }()
@@ -169,7 +170,7 @@ func (c *Console) upload(w http.ResponseWriter, r *http.Request) {
 		d.Text = string(d.List.Scenario(msel.Frame{Label: c.label()}))
 	default:
 		if !utf8.Valid(b) || len(b) > scriptMax {
-			c.showRefused(w, r, v, fmt.Sprintf("%q is no scenario: it must be a text in UTF-8 of at most %s octets.", d.File, thousands(scriptMax)))
+			c.showRefused(w, r, v, fmt.Sprintf("%q is no scenario: it must be a text in UTF-8 of at most %s octets.", d.File, report.Thousands(scriptMax)))
 			return
 		}
 		d.Text = strings.ReplaceAll(string(b), "\r\n", "\n")

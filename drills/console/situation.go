@@ -86,9 +86,9 @@ func (p *page) WallMarks() (string, error) {
 func (p *page) WallEach() string {
 	switch s := p.Situation; {
 	case s.WallOf > 1:
-		return fmt.Sprintf("each square stands for %s", plural(s.WallOf, "meter"))
+		return fmt.Sprintf("each square stands for %s", report.Plural(s.WallOf, "meter"))
 	case len(s.Wall) < s.Devices:
-		return fmt.Sprintf("each square is a meter; %s of %s are shown", thousands(len(s.Wall)), thousands(s.Devices))
+		return fmt.Sprintf("each square is a meter; %s of %s are shown", report.Thousands(len(s.Wall)), report.Thousands(s.Devices))
 	}
 	return "each square is a meter"
 }
@@ -98,10 +98,10 @@ func (p *page) WallSays() string {
 	var parts []string
 	for _, s := range p.States() {
 		if s.Count.Count > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", thousands(s.Count.Count), s.Name))
+			parts = append(parts, fmt.Sprintf("%s %s", report.Thousands(s.Count.Count), s.Name))
 		}
 	}
-	return "Wall of meters: " + joined(parts) + ", of " + thousands(p.Situation.Devices) + "."
+	return "Wall of meters: " + joined(parts) + ", of " + report.Thousands(p.Situation.Devices) + "."
 }
 
 // A tile is a region of the map. Sizes are in units of the drawing.
@@ -162,9 +162,9 @@ func (p *page) Regions() []tile {
 			from := mapWide * done / max(1, r.Devices)
 			done += c.Count
 			t.Parts = append(t.Parts, tilePart{from, max(1, mapWide*done/max(1, r.Devices)-from), stateOf(c)})
-			says = append(says, thousands(c.Count)+" "+c.Name)
+			says = append(says, report.Thousands(c.Count)+" "+c.Name)
 		}
-		t.Says = fmt.Sprintf("%s: %s, of them %s.", r.Name, plural(r.Devices, "meter"), joined(says))
+		t.Says = fmt.Sprintf("%s: %s, of them %s.", r.Name, report.Plural(r.Devices, "meter"), joined(says))
 		tiles = append(tiles, t)
 		y += t.H + mapGap
 	}
@@ -197,11 +197,11 @@ func (p *page) Figures() []figure {
 		return "good"
 	}
 	figures := []figure{
-		{thousands(s.OffSupply), "homes off supply", concern(s.OffSupply)},
-		{thousands(s.TopUps), "top-ups did not arrive", concern(s.TopUps)},
+		{report.Thousands(s.OffSupply), "homes off supply", concern(s.OffSupply)},
+		{report.Thousands(s.TopUps), "top-ups did not arrive", concern(s.TopUps)},
 	}
 	if s.SiteVisits > 0 {
-		figures = append(figures, figure{"up to " + thousands(s.SiteVisits), "homes to be visited", "warn"})
+		figures = append(figures, figure{"up to " + report.Thousands(s.SiteVisits), "homes to be visited", "warn"})
 	}
 	return figures
 }
@@ -296,9 +296,9 @@ func countAt(points []report.Point, at time.Duration, rises bool) int {
 func (p *page) CurveSays() []string {
 	s := p.Situation
 	got := countAt(s.Curve, s.At, false)
-	says := []string{fmt.Sprintf("At %s, %s of %s meters hold the new keys.", clock(s.At), thousands(got), thousands(s.Devices))}
+	says := []string{fmt.Sprintf("At %s, %s of %s meters hold the new keys.", report.Clock(s.At), report.Thousands(got), report.Thousands(s.Devices))}
 	for _, f := range s.Forecast {
-		says = append(says, fmt.Sprintf("The forecast by %s, made before anyone decided, has %s by then.", f.Method, thousands(countAt(f.Points, s.At, true))))
+		says = append(says, fmt.Sprintf("The forecast by %s, made before anyone decided, has %s by then.", f.Method, report.Thousands(countAt(f.Points, s.At, true))))
 	}
 	return says
 }

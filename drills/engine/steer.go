@@ -74,17 +74,7 @@ func (r *run) takeOut(l *line) {
 // due is the line as the run sheet has it.
 func (l *line) due() Due {
 	i := l.item
-	d := Due{Step: i.Step, At: i.At, What: i.String(), Item: i, State: l.state}
-	switch {
-	case i.Inject != nil:
-		d.Kind = "inject"
-	case i.Decide != "":
-		d.Kind = "decide"
-	case i.Notify != nil:
-		d.Kind = "notify"
-	default:
-		d.Kind = "do"
-	}
+	d := Due{Step: i.Step, At: i.At, What: i.String(), Item: i, Kind: i.Word(), State: l.state}
 	if i.When != nil {
 		d.At, d.When = i.By, i.When.Source
 	}

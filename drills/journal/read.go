@@ -27,7 +27,10 @@ var ErrBroken = errors.New("the record is broken")
 //
 // Read is for reports and tests. It trusts the file as a whole: only
 // drills/verify compares it with signature, seal and words.
-func Read(path string) iter.Seq2[Entry, error] {
+func Read(path string) iter.Seq2[Entry, error] { return readFile(path, false) }
+
+// readFile is Read, or ReadCopy where entries may have been taken out.
+func readFile(path string, copied bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -35,7 +38,7 @@ func Read(path string) iter.Seq2[Entry, error] {
 			return
 		}
 		defer f.Close()
-		for e, err := range ReadFrom(f) {
+		for e, err := range readFrom(f, copied) {
 			if err != nil {
 				err = fmt.Errorf("reading journal %q: %w", path, err)
 			}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -37,22 +36,7 @@ func Redact(seq int64, line []byte) []byte {
 // leaf in the tree; that the entry after one follows it shows in the head alone,
 // which drills/verify works out.
 func ReadCopy(path string) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		f, err := os.Open(path)
-		if err != nil {
-			yield(Entry{}, fmt.Errorf("reading journal: %w", err))
-			return
-		}
-		defer f.Close()
-		for e, err := range readFrom(f, true) {
-			if err != nil {
-				err = fmt.Errorf("reading journal %q: %w", path, err)
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
+	return readFile(path, true)
 }
 
 // parseRedacted reads a line that stands for an entry, and says whether it is one.

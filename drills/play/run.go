@@ -3,9 +3,6 @@ package play
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"smki.example/drills/engine"
@@ -99,7 +96,7 @@ func (r *Run) Seal(extra ...func(pack string, rep *report.Report) error) (words 
 	if err := Summarise(rep).write(r.cfg.Pack); err != nil {
 		return "", err
 	}
-	if err := writeTo(filepath.Join(r.cfg.Pack, ReportFile), rep.HTML); err != nil {
+	if err := report.WriteFile(filepath.Join(r.cfg.Pack, ReportFile), rep.HTML); err != nil {
 		return "", err
 	}
 	for _, more := range extra {
@@ -112,18 +109,6 @@ func (r *Run) Seal(extra ...func(pack string, rep *report.Report) error) (words 
 	}
 	r.sealed = true
 	return r.record.Words(), nil
-}
-
-// writeTo writes a file, replacing one that is there.
-func writeTo(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return fmt.Errorf("writing the report %q: %w", path, err)
-	}
-	return nil
 }
 
 // removeKeys closes the world and removes what it was made of.

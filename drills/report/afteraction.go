@@ -69,7 +69,7 @@ func (a *after) overview() {
 		}
 	}
 	facts = append(facts,
-		[2]string{"Estate", fmt.Sprintf("%s simulated devices, seed %d", thousands(r.Start.Devices), r.Start.Seed)},
+		[2]string{"Estate", fmt.Sprintf("%s simulated devices, seed %d", Thousands(r.Start.Devices), r.Start.Seed)},
 		[2]string{"Procedure", fmt.Sprintf("%s, version %d. %s.", r.Pack.Title, r.Pack.Version, capital(r.Pack.Source))},
 	)
 	if r.Start.Run != r.name() {
@@ -95,7 +95,7 @@ func (a *after) participants() string {
 	for _, s := range a.meeting.Seats {
 		seats[s.Seat] = true
 	}
-	return fmt.Sprintf("%s on %s, %s, %s. The minutes have them by seat.", plural(roles["player"], "player"), plural(len(seats), "seat"), plural(roles["observer"], "observer"), plural(roles["facilitator"], "facilitator"))
+	return fmt.Sprintf("%s on %s, %s, %s. The minutes have them by seat.", Plural(roles["player"], "player"), Plural(len(seats), "seat"), Plural(roles["observer"], "observer"), Plural(roles["facilitator"], "facilitator"))
 }
 
 // runs tells how the drill came to be played more than once.
@@ -244,7 +244,7 @@ func (a *after) decisions() {
 		for _, c := range a.r.corrections(d.Seq) {
 			how += " [" + correctionText(c) + "]"
 		}
-		rows = append(rows, []string{clock(d.At), capital(a.r.BodyName(b.Body)) + ": " + b.Asks, capital(b.Chosen), how})
+		rows = append(rows, []string{Clock(d.At), capital(a.r.BodyName(b.Body)) + ": " + b.Asks, capital(b.Chosen), how})
 	}
 	a.table([]float64{0.8, 3.4, 1.8, 6.6}, []string{"time", "question", "decided", "how"}, rows)
 }
@@ -275,7 +275,7 @@ func (a *after) notes(tag string) []string {
 		if n.Body.Private || n.Body.Tag != tag {
 			continue
 		}
-		text := fmt.Sprintf("%s (%s, %s)", n.Body.Text.String(), a.meeting.Name(n.Body.Person), clock(a.noted(n)))
+		text := fmt.Sprintf("%s (%s, %s)", n.Body.Text.String(), a.meeting.Name(n.Body.Person), Clock(a.noted(n)))
 		for _, c := range a.meeting.bookCorrections(n.Seq) {
 			text += " [" + correctionText(c) + "]"
 		}
@@ -408,7 +408,7 @@ func (a *after) surveyed() {
 		return
 	}
 	a.heading("Survey of the hot wash")
-	a.text(fmt.Sprintf("%s answered, from 1 (no) to 5 (yes). Answers stand without names.", choose(len(a.meeting.Surveys) == 1, "1 person", thousands(len(a.meeting.Surveys))+" people")))
+	a.text(fmt.Sprintf("%s answered, from 1 (no) to 5 (yes). Answers stand without names.", choose(len(a.meeting.Surveys) == 1, "1 person", Thousands(len(a.meeting.Surveys))+" people")))
 	var rows [][]string
 	for _, x := range a.r.Survey() {
 		rows = append(rows, []string{x.Asks, fmt.Sprintf("%.1f", x.Mean), fmt.Sprint(x.Answers), distribution(x.Counts)})
@@ -567,7 +567,7 @@ func (a *after) timeline() {
 	var rows [][]string
 	flush := func(until time.Duration) {
 		for len(loose) > 0 && loose[0].At <= until {
-			rows, loose = append(rows, []string{clock(loose[0].At), loose[0].Body}), loose[1:]
+			rows, loose = append(rows, []string{Clock(loose[0].At), loose[0].Body}), loose[1:]
 		}
 	}
 	slices.SortStableFunc(loose, func(x, y Told[string]) int { return cmp.Compare(x.At, y.At) })
@@ -577,7 +577,7 @@ func (a *after) timeline() {
 		if e.Kind == journal.KindShard && len(notes[e.Seq]) == 0 && len(a.r.corrections(e.Seq)) == 0 {
 			continue
 		}
-		rows = append(rows, []string{clock(e.At), e.Text})
+		rows = append(rows, []string{Clock(e.At), e.Text})
 		for _, text := range notes[e.Seq] {
 			rows = append(rows, []string{"", text})
 		}

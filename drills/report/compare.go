@@ -58,9 +58,9 @@ func Compare(a, b *Report) *Comparison {
 	}
 	row("outcome", a.Outcome.Outcome, b.Outcome.Outcome)
 	row("did the system hold", a.Outcome.Finding, b.Outcome.Finding)
-	row("devices that trust the stolen key still, reached or not", thousands(a.Figures.trusting()), thousands(b.Figures.trusting()))
+	row("devices that trust the stolen key still, reached or not", Thousands(a.Figures.trusting()), Thousands(b.Figures.trusting()))
 	for _, end := range ends {
-		row("devices "+end, thousands(a.Figures.Ends[end]), thousands(b.Figures.Ends[end]))
+		row("devices "+end, Thousands(a.Figures.Ends[end]), Thousands(b.Figures.Ends[end]))
 	}
 	until := max(a.ended(), b.ended())
 	c.curves(a, b, until)
@@ -68,7 +68,7 @@ func Compare(a, b *Report) *Comparison {
 		if (Curve{Of: p.Of}).intruder() {
 			continue
 		}
-		row("device-hours without the new keys of "+p.Of+", until "+clock(until),
+		row("device-hours without the new keys of "+p.Of+", until "+Clock(until),
 			fmt.Sprintf("%.0f", Curve{p.Of, p.A}.Lacking(p.Devices, until)), fmt.Sprintf("%.0f", Curve{p.Of, p.B}.Lacking(p.Devices, until)))
 	}
 	for _, m := range []struct {
@@ -78,22 +78,22 @@ func Compare(a, b *Report) *Comparison {
 		{"half of them recovered by", func(r *Report) string { return orNone(r.Figures.Recovery.Half) }},
 		{"95 % recovered by", func(r *Report) string { return orNone(r.Figures.Recovery.Most) }},
 		{"last recovered", func(r *Report) string { return orNone(r.Figures.Recovery.Last) }},
-		{"premises at risk at the end, about", func(r *Report) string { return thousands(r.Figures.premisesAtRisk()) }},
-		{"of the estate, premises on prepayment", func(r *Report) string { return thousands(r.Figures.Prepayment) }},
-		{"most out of their supplier's hands at once", func(r *Report) string { return thousands(r.Figures.TakenMost) }},
+		{"premises at risk at the end, about", func(r *Report) string { return Thousands(r.Figures.premisesAtRisk()) }},
+		{"of the estate, premises on prepayment", func(r *Report) string { return Thousands(r.Figures.Prepayment) }},
+		{"most out of their supplier's hands at once", func(r *Report) string { return Thousands(r.Figures.TakenMost) }},
 		{"device-hours out of their supplier's hands", func(r *Report) string { return fmt.Sprintf("%.1f", r.Figures.DeviceHours) }},
-		{"customers off supply", func(r *Report) string { return thousands(r.Figures.OffSupply) }},
-		{"top-ups refused (sample habits)", func(r *Report) string { return thousands(r.Figures.TopUps) }},
-		{"site visits, up to", func(r *Report) string { return thousands(r.Figures.SiteVisits) }},
+		{"customers off supply", func(r *Report) string { return Thousands(r.Figures.OffSupply) }},
+		{"top-ups refused (sample habits)", func(r *Report) string { return Thousands(r.Figures.TopUps) }},
+		{"site visits, up to", func(r *Report) string { return Thousands(r.Figures.SiteVisits) }},
 		{"traffic of the supplier held for", func(r *Report) string { return clockText(r.Figures.HeldFor) }},
 		{"device-hours in which the hold kept the supplier out", func(r *Report) string { return fmt.Sprintf("%.1f", r.Figures.HeldHours) }},
-		{"certificates issued", func(r *Report) string { return thousands(r.Figures.CertificatesIssued) }},
-		{"certificates of the compromised keys revoked", func(r *Report) string { return thousands(r.Figures.CompromisedRevoked) }},
-		{"certificates revoked", func(r *Report) string { return thousands(r.Figures.Revoked) }},
-		{"uses of the Recovery key", func(r *Report) string { return thousands(r.Figures.RecoveryUses) }},
-		{"uses of the Contingency key", func(r *Report) string { return thousands(r.Figures.ContingencyUses) }},
-		{"things that did not hold", func(r *Report) string { return thousands(r.Outcome.NotHeld) }},
-		{"things missed", func(r *Report) string { return thousands(r.Outcome.Missed) }},
+		{"certificates issued", func(r *Report) string { return Thousands(r.Figures.CertificatesIssued) }},
+		{"certificates of the compromised keys revoked", func(r *Report) string { return Thousands(r.Figures.CompromisedRevoked) }},
+		{"certificates revoked", func(r *Report) string { return Thousands(r.Figures.Revoked) }},
+		{"uses of the Recovery key", func(r *Report) string { return Thousands(r.Figures.RecoveryUses) }},
+		{"uses of the Contingency key", func(r *Report) string { return Thousands(r.Figures.ContingencyUses) }},
+		{"things that did not hold", func(r *Report) string { return Thousands(r.Outcome.NotHeld) }},
+		{"things missed", func(r *Report) string { return Thousands(r.Outcome.Missed) }},
 		{"steps of the procedure planned and not reached", func(r *Report) string { return listOr(r.unreached(), "none") }},
 		{"people told late, or not", func(r *Report) string { return listOr(r.late(), "none") }},
 	} {
@@ -205,7 +205,7 @@ func (r *Report) choices(name string) string {
 	var out []string
 	for _, d := range r.Decisions {
 		if d.Body.Decision == name {
-			out = append(out, fmt.Sprintf("%s (%s)", d.Body.Chosen, clock(d.At)))
+			out = append(out, fmt.Sprintf("%s (%s)", d.Body.Chosen, Clock(d.At)))
 		}
 	}
 	if out == nil {

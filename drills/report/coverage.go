@@ -157,7 +157,7 @@ func (c *Coverage) Text(w io.Writer) error {
 	for _, s := range c.Steps {
 		left = max(left, len(s.ID))
 	}
-	fmt.Fprintf(&b, "EXERCISE - %s - coverage of the procedure by %s\n%s\n\n%-*s ", c.Label, plural(len(c.Runs), "record"), c.Summary(), left, "step")
+	fmt.Fprintf(&b, "EXERCISE - %s - coverage of the procedure by %s\n%s\n\n%-*s ", c.Label, Plural(len(c.Runs), "record"), c.Summary(), left, "step")
 	for i := range c.Runs {
 		fmt.Fprintf(&b, "%3d", i+1)
 	}

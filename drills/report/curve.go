@@ -145,13 +145,13 @@ func (p plot) text() string {
 		label := ""
 		switch y {
 		case 0:
-			label = thousands(p.Devices)
+			label = Thousands(p.Devices)
 		case plotHigh - 1:
 			label = "0"
 		}
 		fmt.Fprintf(&b, "%9s |%s\n", label, strings.TrimRight(string(row), " "))
 	}
-	fmt.Fprintf(&b, "%9s +%s\n%9s 0:00%*s\n", "", strings.Repeat("-", plotWide), "", plotWide-3, clock(time.Duration(p.Hours*float64(time.Hour))))
+	fmt.Fprintf(&b, "%9s +%s\n%9s 0:00%*s\n", "", strings.Repeat("-", plotWide), "", plotWide-3, Clock(time.Duration(p.Hours*float64(time.Hour))))
 	for i, s := range p.Series {
 		fmt.Fprintf(&b, "%9s %c %s\n", "", signs[i%len(signs)], s.Name)
 	}

@@ -41,7 +41,7 @@ func (r *Report) differs(d Decided) string {
 	if d.Body.Answered == "silence" {
 		by += ", by silence"
 	}
-	return fmt.Sprintf("%s at %s: %q answered %q, which differs from the author's expectation, %q", by, clock(d.At), d.Body.Decision, d.Body.Chosen, d.Body.Expected)
+	return fmt.Sprintf("%s at %s: %q answered %q, which differs from the author's expectation, %q", by, Clock(d.At), d.Body.Decision, d.Body.Chosen, d.Body.Expected)
 }
 
 // TryInstead is the command line that plays a run again with the answer that the

@@ -136,9 +136,9 @@ func (o Opening) text() string {
 	}
 	switch {
 	case o.Closed:
-		return fmt.Sprintf("key %s closed after %s", o.Key, plural(o.Uses, "use"))
+		return fmt.Sprintf("key %s closed after %s", o.Key, Plural(o.Uses, "use"))
 	case o.Opened:
-		text := fmt.Sprintf("key %s opened by %d of %d custodians, for at most %s", o.Key, given, o.Of, plural(o.Count, "use"))
+		text := fmt.Sprintf("key %s opened by %d of %d custodians, for at most %s", o.Key, given, o.Of, Plural(o.Count, "use"))
 		if o.Use != "" {
 			text += ": " + o.Use
 		}

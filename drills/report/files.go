@@ -33,13 +33,22 @@ func RoomFiles() []File {
 // pack is sealed. One record gives the same octets every time.
 func (r *Report) WriteRoom(dir string) error {
 	for _, f := range RoomFiles() {
-		file, err := os.Create(filepath.Join(dir, f.Name))
-		if err != nil {
-			return fmt.Errorf("writing the documents of the exercise: %w", err)
+		if err := WriteFile(filepath.Join(dir, f.Name), func(w io.Writer) error { return f.Make(r, w) }); err != nil {
+			return err
 		}
-		if err := errors.Join(f.Make(r, file), file.Close()); err != nil {
-			return fmt.Errorf("writing %q: %w", f.Name, err)
-		}
+	}
+	return nil
+}
+
+// WriteFile writes a report or another document to a file, replacing one that is
+// there.
+func WriteFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return fmt.Errorf("writing the report %q: %w", path, err)
 	}
 	return nil
 }

@@ -65,11 +65,11 @@ func (r *Report) Guidance() *GuidanceInput {
 		}
 		for _, v := range d.Body.Votes {
 			if v.Reason != "" {
-				g.Beside = append(g.Beside, FactorWords{clock(d.At), d.Body.Decision, v.Member + ", for " + v.Option, v.Reason})
+				g.Beside = append(g.Beside, FactorWords{Clock(d.At), d.Body.Decision, v.Member + ", for " + v.Option, v.Reason})
 			}
 		}
 		if d.Body.Reason != "" {
-			g.Beside = append(g.Beside, FactorWords{clock(d.At), d.Body.Decision, short(d.Body.Body), d.Body.Reason})
+			g.Beside = append(g.Beside, FactorWords{Clock(d.At), d.Body.Decision, short(d.Body.Body), d.Body.Reason})
 		}
 	}
 	return g
@@ -101,7 +101,7 @@ func (r *Report) factor(f procedure.Factor) FactorInput {
 			if a.Evidence != "" {
 				text += " (evidence: " + a.Evidence + ")"
 			}
-			in.Wrote = append(in.Wrote, FactorWords{clock(d.At), d.Body.Decision, by, text})
+			in.Wrote = append(in.Wrote, FactorWords{Clock(d.At), d.Body.Decision, by, text})
 			doubt = doubt || slices.ContainsFunc(unsure, func(word string) bool { return strings.Contains(strings.ToLower(a.Finding), word) })
 		}
 	}

@@ -14,7 +14,7 @@ import (
 var page string
 
 var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"clock": clock,
+	"clock": Clock,
 	"lower": strings.ToLower,
 }).Parse(page))
 
@@ -33,7 +33,7 @@ func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	rows := [][]string{{"label", "entry", "scenario_time", "kind", "text"}}
 	for _, e := range r.Timeline {
-		rows = append(rows, []string{r.Start.Label, strconv.FormatInt(e.Seq, 10), clock(e.At), string(e.Kind), e.Text})
+		rows = append(rows, []string{r.Start.Label, strconv.FormatInt(e.Seq, 10), Clock(e.At), string(e.Kind), e.Text})
 	}
 	if err := out.WriteAll(rows); err != nil {
 		return fmt.Errorf("writing the timeline: %w", err)
@@ -57,7 +57,7 @@ func (r *Report) Bars() []Bar {
 			continue
 		}
 		share := 100 * float64(n) / float64(total)
-		out = append(out, Bar{fmt.Sprintf("%s: %s", name, thousands(n)), strconv.FormatFloat(share, 'f', 1, 64)})
+		out = append(out, Bar{fmt.Sprintf("%s: %s", name, Thousands(n)), strconv.FormatFloat(share, 'f', 1, 64)})
 	}
 	return out
 }

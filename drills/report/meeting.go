@@ -196,7 +196,7 @@ func (r *Report) ofThisCourse(runs []Told[roombook.Run], e roombook.Entry) bool 
 // before says whether an entry of a run that was left stands before the question at
 // which it was left.
 func (r *Report) before(branch roombook.Run, e roombook.Entry) bool {
-	if on := about(e.Body); on.Decision == branch.At && on.Asking >= max(branch.Asking, 1) {
+	if on := roombook.About(e.Body); on.Decision == branch.At && on.Asking >= max(branch.Asking, 1) {
 		return false
 	}
 	for _, q := range r.Questions {
@@ -205,22 +205,6 @@ func (r *Report) before(branch roombook.Run, e roombook.Entry) bool {
 		}
 	}
 	return false
-}
-
-// about is the question that an entry is about; the zero value for one that is
-// about none.
-func about(body roombook.Body) roombook.On {
-	switch b := body.(type) {
-	case roombook.Cast:
-		return b.On
-	case roombook.Interest:
-		return b.On
-	case roombook.Assessed:
-		return b.On
-	case roombook.Ballot:
-		return b.On
-	}
-	return roombook.On{}
 }
 
 // redacted counts the texts of a body that were taken out.

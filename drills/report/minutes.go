@@ -69,10 +69,10 @@ func (r *Report) name() string {
 func (r *Report) takenOut() string {
 	var lacks []string
 	if r.Redacted > 0 {
-		lacks = append(lacks, choose(r.Redacted == 1, "1 entry", thousands(r.Redacted)+" entries")+" of the record")
+		lacks = append(lacks, choose(r.Redacted == 1, "1 entry", Thousands(r.Redacted)+" entries")+" of the record")
 	}
 	if r.Meeting != nil && r.Meeting.Redacted > 0 {
-		lacks = append(lacks, plural(r.Meeting.Redacted, "text")+" that people typed")
+		lacks = append(lacks, Plural(r.Meeting.Redacted, "text")+" that people typed")
 	}
 	return "This is made from a copy of the record that lacks " + strings.Join(lacks, " and ") +
 		": they read \"[taken out]\" or are missing here. What was taken out cannot have been changed; drill verify says so of the copy."

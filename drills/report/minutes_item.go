@@ -39,7 +39,7 @@ func (m *minutes) put(x item) {
 	q := x.asked.Body
 	facts := [][2]string{
 		{"Put to", capital(m.r.BodyName(q.Body)) + again(q.Asking)},
-		{"Asked", fmt.Sprintf("%s (%s); to be answered by %s", clock(x.asked.At), stamp(x.asked.Wall), clockText(q.Deadline))},
+		{"Asked", fmt.Sprintf("%s (%s); to be answered by %s", Clock(x.asked.At), stamp(x.asked.Wall), clockText(q.Deadline))},
 	}
 	if q.Voting != nil {
 		facts = append(facts, [2]string{"Rule", q.Voting.Says})
@@ -182,7 +182,7 @@ func (m *minutes) balloted(x item) string {
 		if b.Body.On != on(x.decided) {
 			continue
 		}
-		text := fmt.Sprintf("%s by %s at %s", capital(ballotWords(b.Body.Did)), m.by(x.decided.Body.Body, b.Body.By), clock(b.At))
+		text := fmt.Sprintf("%s by %s at %s", capital(ballotWords(b.Body.Did)), m.by(x.decided.Body.Body, b.Body.By), Clock(b.At))
 		if !b.Body.Why.IsZero() {
 			text += ": " + b.Body.Why.String()
 		}
@@ -298,7 +298,7 @@ func (m *minutes) changed(x item) {
 		}
 		was, before := last[c.Body.Seat]
 		if before && was != c.Body.Option {
-			out = append(out, fmt.Sprintf("%s, from %s to %s (%s)", m.meeting.SeatTitle(c.Body.Seat), cmp.Or(was, "abstaining"), cmp.Or(c.Body.Option, "abstaining"), clock(c.At)))
+			out = append(out, fmt.Sprintf("%s, from %s to %s (%s)", m.meeting.SeatTitle(c.Body.Seat), cmp.Or(was, "abstaining"), cmp.Or(c.Body.Option, "abstaining"), Clock(c.At)))
 		}
 		last[c.Body.Seat] = c.Body.Option
 	}
@@ -318,7 +318,7 @@ func (m *minutes) decided(x item) {
 	if d.Body.Answered == "members" && d.Body.Tally != "" {
 		how = "By the votes above." // the note says them again, by the names of the pack
 	}
-	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s", capital(m.r.BodyName(d.Body.Body)), clock(d.At), stamp(d.Wall), how))
+	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s", capital(m.r.BodyName(d.Body.Body)), Clock(d.At), stamp(d.Wall), how))
 	if d.Body.Reason != "" {
 		lines = append(lines, "Reason: "+sentence(d.Body.Reason))
 	}
@@ -339,7 +339,7 @@ func (m *minutes) followed(d *Decided) string {
 		if o.Body.Decision == d.Seq {
 			text := o.Body
 			text.Use = "" // in words of the wire, which say nothing to a committee
-			out = append(out, clock(o.At)+" "+text.text())
+			out = append(out, Clock(o.At)+" "+text.text())
 			if kept := o.Body.withheld(); len(kept) > 0 {
 				out = append(out, "shares withheld by "+strings.Join(kept, ", "))
 			}
@@ -347,7 +347,7 @@ func (m *minutes) followed(d *Decided) string {
 	}
 	for _, u := range m.r.Uses {
 		if u.Body.Decision == d.Seq {
-			out = append(out, fmt.Sprintf("%s first command, to device %s", clock(u.At), u.Body.Device))
+			out = append(out, fmt.Sprintf("%s first command, to device %s", Clock(u.At), u.Body.Device))
 		}
 	}
 	if out == nil {

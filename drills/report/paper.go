@@ -226,7 +226,7 @@ func (w *writer) situation() {
 	}
 	w.table([]float64{4, 3, 3}, []string{"organisation", "what it is", "called in this drill"}, rows)
 	e := w.s.Estate
-	text := fmt.Sprintf("The estate: %s devices", thousands(e.Devices))
+	text := fmt.Sprintf("The estate: %s devices", Thousands(e.Devices))
 	if e.Prepayment > 0 {
 		text += ", " + percent(e.Prepayment) + " of the premises on prepayment"
 	}
@@ -239,7 +239,7 @@ func (w *writer) situation() {
 		text += r.Name + " " + percent(r.Share)
 	}
 	if e.Rate.PerHour > 0 {
-		text += fmt.Sprintf(". Commands: %s an hour", thousands(e.Rate.PerHour))
+		text += fmt.Sprintf(". Commands: %s an hour", Thousands(e.Rate.PerHour))
 		if e.Rate.Note != "" {
 			text += " (" + e.Rate.Note + ")"
 		}
@@ -366,7 +366,7 @@ func during(d time.Duration) string {
 	if d == 0 {
 		return "at once"
 	}
-	return "after " + strings.TrimPrefix(clock(d), "0:") + map[bool]string{true: " minutes", false: ""}[d < time.Hour]
+	return "after " + strings.TrimPrefix(Clock(d), "0:") + map[bool]string{true: " minutes", false: ""}[d < time.Hour]
 }
 
 // IsRating says whether a table is one to be filled in by hand.

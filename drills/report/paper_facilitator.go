@@ -48,9 +48,9 @@ func (w *writer) runSheet() {
 	var rows [][]string
 	n := 0
 	for _, item := range w.s.Timeline {
-		at := clock(item.At)
+		at := Clock(item.At)
 		if item.When != nil {
-			at = "when it is true, by " + clock(item.By)
+			at = "when it is true, by " + Clock(item.By)
 		}
 		var only []string
 		if item.When != nil {
@@ -187,9 +187,9 @@ func (w *writer) cards() {
 		if item.Inject == nil {
 			continue
 		}
-		at, only := clock(item.At), ""
+		at, only := Clock(item.At), ""
 		if item.When != nil {
-			at, only = "by "+clock(item.By), "when "+item.When.Source
+			at, only = "by "+Clock(item.By), "when "+item.When.Source
 		}
 		if item.If != nil {
 			only = strings.TrimPrefix(only+", and if "+item.If.Source, ", and ")
@@ -230,10 +230,10 @@ func shorten(text string, most int) string {
 // spell writes a length of time in words.
 func spell(d time.Duration) string {
 	if d%time.Hour == 0 && d >= time.Hour {
-		return plural(int(d.Hours()), "hour")
+		return Plural(int(d.Hours()), "hour")
 	}
 	if d < time.Hour {
-		return plural(int(d.Minutes()), "minute")
+		return Plural(int(d.Minutes()), "minute")
 	}
-	return clock(d) + " hours"
+	return Clock(d) + " hours"
 }

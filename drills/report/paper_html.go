@@ -25,8 +25,8 @@ var paperTemplate = template.Must(template.New("paper").Funcs(template.FuncMap{
 		}
 		return out
 	},
-	"thousands": thousands,
-	"hours":     func(h float64) string { return clock(time.Duration(h * float64(time.Hour))) },
+	"thousands": Thousands,
+	"hours":     func(h float64) string { return Clock(time.Duration(h * float64(time.Hour))) },
 	"legend":    func(i int) float64 { return 78 + 5*float64(i) },
 	"bold":      func(i int) bool { return i == 0 },
 	"share": func(widths []float64, i int) string {

@@ -331,10 +331,10 @@ func (s *sheet) plot(p *plot) {
 	}
 	line(xy{0, 0}, xy{0, 60})
 	line(xy{0, 60}, xy{160, 60})
-	label(17, 3, thousands(p.Devices), "R")
+	label(17, 3, Thousands(p.Devices), "R")
 	label(17, 60, "0", "R")
 	label(18, 65, "0:00", "L")
-	label(178, 65, clock(time.Duration(p.Hours*float64(time.Hour))), "R")
+	label(178, 65, Clock(time.Duration(p.Hours*float64(time.Hour))), "R")
 	for i, x := range p.Series {
 		if i == 1 {
 			s.SetDashPattern([]float64{2, 1}, 0)

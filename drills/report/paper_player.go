@@ -40,10 +40,10 @@ func (w *writer) asked() {
 				may++
 			}
 		}
-		count := plural(always, "question")
+		count := Plural(always, "question")
 		switch {
 		case always == 0:
-			count = "up to " + plural(may, "question") + ", depending on what others answer"
+			count = "up to " + Plural(may, "question") + ", depending on what others answer"
 		case may > 0:
 			count += fmt.Sprintf(", and up to %d more, depending on what is answered", may)
 		}

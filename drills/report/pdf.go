@@ -66,7 +66,7 @@ func (r *Report) PDF(w io.Writer) error {
 
 	s.heading(12, "Decisions")
 	for _, d := range r.Decisions {
-		s.row(clock(d.At), d.Body.Asks)
+		s.row(Clock(d.At), d.Body.Asks)
 		s.row("", fmt.Sprintf("%s, by %s. %s", d.Body.Chosen, r.BodyName(d.Body.Body), d.Body.Note))
 		for _, o := range d.Body.Options {
 			s.row("", "option "+o.Name+": "+o.Says)
@@ -94,7 +94,7 @@ func (r *Report) PDF(w io.Writer) error {
 	}
 	s.heading(12, "Timeline")
 	for _, e := range r.Timeline {
-		s.row(clock(e.At), e.Text)
+		s.row(Clock(e.At), e.Text)
 	}
 	s.heading(12, "What rests on text nobody here has seen")
 	s.text(fmt.Sprintf("%s, version %d. %s.", r.Pack.Title, r.Pack.Version, r.Pack.Source))

@@ -169,10 +169,10 @@ func (r *Report) Risks() *Paper {
 	var rows [][2]string
 	for _, end := range ends {
 		if n := r.Figures.Ends[end]; n > 0 && end != "recovered" {
-			rows = append(rows, [2]string{capital(end), thousands(n)})
+			rows = append(rows, [2]string{capital(end), Thousands(n)})
 		}
 	}
-	rows = append(rows, [2]string{"Of all", thousands(r.Figures.Devices)})
+	rows = append(rows, [2]string{"Of all", Thousands(r.Figures.Devices)})
 	p.facts(rows)
 	return p
 }
@@ -180,7 +180,7 @@ func (r *Report) Risks() *Paper {
 func (p *Paper) riskTable(risks []Risk) {
 	var rows [][]string
 	for _, x := range risks {
-		rows = append(rows, []string{fmt.Sprint(x.Number), x.What, cmp.Or(x.Owner, "nobody yet"), x.Likelihood, thousands(x.Devices)})
+		rows = append(rows, []string{fmt.Sprint(x.Number), x.What, cmp.Or(x.Owner, "nobody yet"), x.Likelihood, Thousands(x.Devices)})
 	}
 	p.table([]float64{0.8, 6, 3, 1.6, 1.6}, []string{"no.", "risk", "owner", "likelihood", "devices left"}, rows)
 }

@@ -18,10 +18,10 @@ type Line struct{ Label, Text string }
 func (r *Report) Heading() string {
 	s := fmt.Sprintf("EXERCISE - %s - %s %s - %s", r.Start.Label, r.Start.Scenario, r.Start.Title, r.Outcome.Outcome)
 	if n := r.Outcome.Skipped; n > 0 {
-		s += "; " + plural(n, "step") + " skipped"
+		s += "; " + Plural(n, "step") + " skipped"
 	}
 	if n := r.Outcome.Refused; n > 0 {
-		s += "; " + plural(n, "step") + " refused"
+		s += "; " + Plural(n, "step") + " refused"
 	}
 	return s
 }
@@ -38,7 +38,7 @@ func (r *Report) Lines() []Line {
 	}
 	lines = append(lines,
 		Line{"What was compromised", f.Compromised},
-		Line{"What it could touch", fmt.Sprintf("%s devices, %s premises, %s on prepayment; misuse seen: %s", thousands(f.Devices), thousands(f.Premises), thousands(f.Prepayment), f.Misuse)},
+		Line{"What it could touch", fmt.Sprintf("%s devices, %s premises, %s on prepayment; misuse seen: %s", Thousands(f.Devices), Thousands(f.Premises), Thousands(f.Prepayment), f.Misuse)},
 	)
 	lines = append(lines, r.decided()...)
 	lines = append(lines, r.carriedOut()...)
@@ -75,17 +75,17 @@ func (r *Report) Verdict() []string {
 	if r.Outcome.Finding == "not held" {
 		word = "NO."
 	}
-	text := fmt.Sprintf("%s Still trusting the %s key: %s of %s Relevant Devices", word, f.replacedKey(), thousands(f.trusting()), thousands(f.Devices))
+	text := fmt.Sprintf("%s Still trusting the %s key: %s of %s Relevant Devices", word, f.replacedKey(), Thousands(f.trusting()), Thousands(f.Devices))
 	if n := f.Ends["unreachable"]; f.NoParty {
 		text = word + " No party's key on devices was lost"
 	} else if n > 0 {
-		text += fmt.Sprintf(" (%s not reached)", thousands(n))
+		text += fmt.Sprintf(" (%s not reached)", Thousands(n))
 	}
 	if n := f.Ends["taken by the intruder"]; n > 0 {
-		text += fmt.Sprintf("; trusting the intruder's: %s", thousands(n))
+		text += fmt.Sprintf("; trusting the intruder's: %s", Thousands(n))
 	}
 	if f.Taken > 0 && f.TakenMost > 0 {
-		text += fmt.Sprintf(". On the way, out of their supplier's hands: %s at once (%s)", plural(f.TakenMost, "device"), clockText(f.TakenMostAt))
+		text += fmt.Sprintf(". On the way, out of their supplier's hands: %s at once (%s)", Plural(f.TakenMost, "device"), clockText(f.TakenMostAt))
 	}
 	parts := []string{text}
 	for _, x := range r.Findings {
@@ -115,7 +115,7 @@ func (r *Report) decided() []Line {
 		if b.Expected != "" && !b.AsExpected && r.final(d) {
 			text += fmt.Sprintf(". Differs from the author's expectation, which is: %s", b.Expected)
 		}
-		lines = append(lines, Line{fmt.Sprintf("%s decided, %s", short(b.Body), clock(d.At)), text})
+		lines = append(lines, Line{fmt.Sprintf("%s decided, %s", short(b.Body), Clock(d.At)), text})
 		label, why := "  Why", b.Reason
 		if why == "" {
 			label, why = "  What it means", optionSays(d)
@@ -162,7 +162,7 @@ func (r *Report) carriedOut() []Line {
 	var lines []Line
 	label := "Carried out"
 	for _, w := range f.Work {
-		text := fmt.Sprintf("%s: %s commands", w.Name, thousands(w.Sent))
+		text := fmt.Sprintf("%s: %s commands", w.Name, Thousands(w.Sent))
 		if w.Began != "" {
 			text += fmt.Sprintf(", %s to %s", clockText(w.Began), clockText(w.Ended))
 		}
@@ -179,7 +179,7 @@ func (r *Report) carriedOut() []Line {
 	if len(lines) == 0 {
 		lines = append(lines, Line{label, "nothing was sent to any device"})
 	}
-	return append(lines, Line{"", fmt.Sprintf("%s issued to organisations by the CA during the drill", plural(f.CertificatesIssued, "certificate"))})
+	return append(lines, Line{"", fmt.Sprintf("%s issued to organisations by the CA during the drill", Plural(f.CertificatesIssued, "certificate"))})
 }
 
 // ends counts the devices; the ends that every drill has are shown at zero too.
@@ -202,15 +202,15 @@ func (r *Report) howLong() string {
 		return "no device was recovered"
 	}
 	return fmt.Sprintf("50 %% %s, 95 %% %s, last %s (of the %s recovered, begun %s), scenario time at %s; not a forecast",
-		clockText(t.Half), clockText(t.Most), clockText(t.Last), thousands(t.Devices), clockText(t.Began), r.Figures.Rate)
+		clockText(t.Half), clockText(t.Most), clockText(t.Last), Thousands(t.Devices), clockText(t.Began), r.Figures.Rate)
 }
 
 func (r *Report) consumers() string {
 	f := &r.Figures
 	s := fmt.Sprintf("off supply %s; top-ups refused %s; site visits up to %s; devices out of their supplier's hands for %s device-hours",
-		thousands(f.OffSupply), thousands(f.TopUps), thousands(f.SiteVisits), strconv.FormatFloat(f.DeviceHours, 'f', -1, 64))
+		Thousands(f.OffSupply), Thousands(f.TopUps), Thousands(f.SiteVisits), strconv.FormatFloat(f.DeviceHours, 'f', -1, 64))
 	if f.TakenMost > 0 {
-		s += fmt.Sprintf(", at most %s at once (%s)", thousands(f.TakenMost), clockText(f.TakenMostAt))
+		s += fmt.Sprintf(", at most %s at once (%s)", Thousands(f.TakenMost), clockText(f.TakenMostAt))
 	}
 	if f.HeldHours > 0 {
 		s += fmt.Sprintf("; all traffic held for %s, %s device-hours in which their supplier could command nothing",
@@ -226,17 +226,17 @@ func (r *Report) keys() string {
 		s = fmt.Sprintf("%d revoked %s", f.Revoked, clockText(f.RevokedAt))
 	}
 	if f.CompromisedCerts > 0 {
-		s += fmt.Sprintf(" (of the %s of the compromised keys, %d)", plural(f.CompromisedCerts, "certificate"), f.CompromisedRevoked)
+		s += fmt.Sprintf(" (of the %s of the compromised keys, %d)", Plural(f.CompromisedCerts, "certificate"), f.CompromisedRevoked)
 	}
 	return fmt.Sprintf("%s, CRL %d. Recovery key %s, Contingency key %s. CA signatures unaccounted for %d",
-		s, f.CRLNumber, plural(f.RecoveryUses, "use"), plural(f.ContingencyUses, "use"), f.Unaccounted)
+		s, f.CRLNumber, Plural(f.RecoveryUses, "use"), Plural(f.ContingencyUses, "use"), f.Unaccounted)
 }
 
 // opened tells what the custodians did: called, opened, closed.
 func (r *Report) opened() string {
 	var out []string
 	for _, o := range r.Openings {
-		out = append(out, clock(o.At)+" "+o.Body.text())
+		out = append(out, Clock(o.At)+" "+o.Body.text())
 	}
 	return strings.Join(out, "; ")
 }
@@ -289,10 +289,10 @@ func (r *Report) Open() []string {
 		open = append(open, fmt.Sprintf("%s the %s key still. Who owns %s?", counted(n, "device", "trusts", "trust"), f.replacedKey(), choose(n == 1, "it", "them")))
 	}
 	if f.CompromisedCerts > f.CompromisedRevoked {
-		open = append(open, fmt.Sprintf("%s of the compromised keys NOT revoked. Until when?", plural(f.CompromisedCerts-f.CompromisedRevoked, "certificate")))
+		open = append(open, fmt.Sprintf("%s of the compromised keys NOT revoked. Until when?", Plural(f.CompromisedCerts-f.CompromisedRevoked, "certificate")))
 	}
 	if n := f.Ends["under the broker"]; n > 0 {
-		open = append(open, fmt.Sprintf("%s under the Access Control Broker. Handed back when?", plural(n, "device")))
+		open = append(open, fmt.Sprintf("%s under the Access Control Broker. Handed back when?", Plural(n, "device")))
 	}
 	if n := f.Ends["taken by the intruder"]; n > 0 {
 		open = append(open, fmt.Sprintf("%s the intruder. What takes %s back?", counted(n, "device", "trusts", "trust"), choose(n == 1, "it", "them")))
@@ -304,7 +304,7 @@ func (r *Report) Open() []string {
 	}
 	for _, d := range r.Decisions {
 		if d.Body.Expected != "" && !d.Body.AsExpected && r.final(d) {
-			open = append(open, fmt.Sprintf("%q, %s, went another way than its author expected (%s): what do members say?", d.Body.Decision, clock(d.At), d.Body.Basis))
+			open = append(open, fmt.Sprintf("%q, %s, went another way than its author expected (%s): what do members say?", d.Body.Decision, Clock(d.At), d.Body.Basis))
 		}
 	}
 	for _, n := range r.Notifies {
@@ -385,7 +385,7 @@ func countsText(counts map[string]int, order []string) string {
 	}
 	var out []string
 	for _, name := range order {
-		out = append(out, fmt.Sprintf("%s %s", name, thousands(counts[name])))
+		out = append(out, fmt.Sprintf("%s %s", name, Thousands(counts[name])))
 	}
 	return strings.Join(out, " | ")
 }

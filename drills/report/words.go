@@ -9,8 +9,8 @@ import (
 	"smki.example/drills/journal"
 )
 
-// thousands writes a number as people read it: 2,000.
-func thousands(n int) string {
+// Thousands writes a number as people read it: 2,000.
+func Thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -18,16 +18,17 @@ func thousands(n int) string {
 	return s
 }
 
-func plural(n int, noun string) string {
+// Plural is a number with its noun.
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%s %ss", thousands(n), noun)
+	return fmt.Sprintf("%s %ss", Thousands(n), noun)
 }
 
-// counted is plural with the verb that goes with the number.
+// counted is Plural with the verb that goes with the number.
 func counted(n int, noun, one, many string) string {
-	return plural(n, noun) + " " + choose(n == 1, one, many)
+	return Plural(n, noun) + " " + choose(n == 1, one, many)
 }
 
 func choose(first bool, one, other string) string {
@@ -37,19 +38,19 @@ func choose(first bool, one, other string) string {
 	return other
 }
 
-// clock writes scenario time as hours and minutes.
-func clock(at time.Duration) string {
+// Clock writes scenario time as hours and minutes.
+func Clock(at time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(at.Hours()), int(at.Minutes())%60)
 }
 
-// clockText is clock for a time that is text already: the seconds go, because
+// clockText is Clock for a time that is text already: the seconds go, because
 // nobody in the room counts them.
 func clockText(at string) string {
 	d, err := journal.ParseAt(at)
 	if err != nil {
 		return at
 	}
-	return clock(d)
+	return Clock(d)
 }
 
 // short is a body as a label has it.

@@ -263,14 +263,14 @@ func TestSteered(t *testing.T) {
 	require.Contains(t, news.May, room.Early)
 	require.NotEmpty(t, news.Text)
 	s.do("Fay", room.Steer{Step: "6", Did: room.Early, Why: "they are asleep"})
-	v := s.until("Ann", "the news", func(v *room.View) bool {
+	s.until("Ann", "the news", func(v *room.View) bool {
 		// A duty done at the same second may stand behind it.
 		return slices.ContainsFunc(v.Feed, func(i room.Item) bool { return i.As == "news" && i.Kind == room.ItemInject })
 	})
 	require.Equal(t, room.Done, line("6").State)
 	require.Contains(t, s.refused("Fay", room.Steer{Step: "6", Did: room.Skip}), "cannot")
 	s.do("Fay", room.Pause{Why: "coffee"})
-	v = s.until("Ben", "the pause", func(v *room.View) bool { return v.Clock.Paused })
+	v := s.until("Ben", "the pause", func(v *room.View) bool { return v.Clock.Paused })
 	require.Equal(t, "coffee", v.Clock.Why)
 	require.Contains(t, s.refused("Fay", room.Jump{}), "paused")
 	s.do("Ann", room.CallVote{Seat: "pma/chair", Decision: key, Asking: 1})

@@ -3,27 +3,25 @@ package room
 import (
 	"slices"
 
-	"smki.example/drills/journal"
 	"smki.example/drills/roombook"
 )
 
-// ofBody says whether a seat is of the body that is asked.
-func ofBody(seat Seat, q *question) error {
-	if seat.Body != q.Body {
-		return refuse("This question is not put to you: it is for another body.")
+// asked is an open question that is put to the body of a person's seat, or why there
+// is none.
+func (r *Room) asked(me *person, id SeatID, decision string, asking int) (Seat, *question, *ballot, error) {
+	seat, err := r.sits(me, id)
+	if err != nil {
+		return Seat{}, nil, nil, err
 	}
-	return nil
+	q, b, err := r.open(decision, asking)
+	if err == nil && seat.Body != q.Body {
+		err = refuse("This question is not put to you: it is for another body.")
+	}
+	return seat, q, b, err
 }
 
 func (r *Room) planDeclare(me *person, a Declare) (plan, error) {
-	seat, err := r.sits(me, a.Seat)
-	if err != nil {
-		return plan{}, err
-	}
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = ofBody(seat, q)
-	}
+	_, q, b, err := r.asked(me, a.Seat, a.Decision, a.Asking)
 	if err != nil {
 		return plan{}, err
 	}
@@ -41,14 +39,7 @@ func (r *Room) planDeclare(me *person, a Declare) (plan, error) {
 }
 
 func (r *Room) planAssess(me *person, a Assess) (plan, error) {
-	seat, err := r.sits(me, a.Seat)
-	if err != nil {
-		return plan{}, err
-	}
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = ofBody(seat, q)
-	}
+	_, q, b, err := r.asked(me, a.Seat, a.Decision, a.Asking)
 	if err != nil {
 		return plan{}, err
 	}
@@ -74,24 +65,31 @@ func (r *Room) leftRoom(q *question, b *ballot, seat SeatID) bool {
 	return declared && rule.Conflict == declaresAndLeaves
 }
 
+// led is an open question whose vote a person may call, reveal and close, or why
+// there is none.
+func (r *Room) led(me *person, id SeatID, decision string, asking int) (*question, *ballot, error) {
+	q, b, err := r.open(decision, asking)
+	if err == nil {
+		err = r.leads(me, id, q.Body)
+	}
+	return q, b, err
+}
+
 // leads says whether a person may call, reveal and close a body's vote.
-func (r *Room) leads(me *person, id SeatID, q *question) error {
+func (r *Room) leads(me *person, id SeatID, body string) error {
 	if id != "" {
 		if _, err := r.sits(me, id); err != nil {
 			return err
 		}
 	}
-	if me.role == Facilitator || id != "" && r.st.seatMayCall(id, q.Body) {
+	if me.role == Facilitator || id != "" && r.st.seatMayCall(id, body) {
 		return nil
 	}
 	return refuse("The vote is called and closed by the Chair, or by the facilitator.")
 }
 
 func (r *Room) planCall(me *person, a CallVote) (plan, error) {
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = r.leads(me, a.Seat, q)
-	}
+	q, b, err := r.led(me, a.Seat, a.Decision, a.Asking)
 	switch {
 	case err != nil:
 		return plan{}, err
@@ -111,14 +109,7 @@ func (r *Room) planCall(me *person, a CallVote) (plan, error) {
 }
 
 func (r *Room) planVote(me *person, a Vote) (plan, error) {
-	seat, err := r.sits(me, a.Seat)
-	if err != nil {
-		return plan{}, err
-	}
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = ofBody(seat, q)
-	}
+	seat, q, b, err := r.asked(me, a.Seat, a.Decision, a.Asking)
 	if err != nil {
 		return plan{}, err
 	}
@@ -143,13 +134,12 @@ func (r *Room) planVote(me *person, a Vote) (plan, error) {
 
 func (r *Room) planReveal(me *person, a Reveal) (plan, error) {
 	on := roombook.On{Decision: a.Decision, Asking: a.Asking}
-	if r.drill != nil && slices.ContainsFunc(r.drill.decided, func(d decision) bool { return d.on == on }) {
-		return r.planRevealAfter(me, a, on)
+	if r.drill != nil {
+		if i := slices.IndexFunc(r.drill.decided, func(d decision) bool { return d.on == on }); i >= 0 {
+			return r.planRevealAfter(me, a, on, r.drill.decided[i].Body)
+		}
 	}
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = r.leads(me, a.Seat, q)
-	}
+	q, b, err := r.led(me, a.Seat, a.Decision, a.Asking)
 	switch {
 	case err != nil:
 		return plan{}, err
@@ -160,15 +150,9 @@ func (r *Room) planReveal(me *person, a Reveal) (plan, error) {
 }
 
 // planRevealAfter is for a blind vote that was closed without showing it to others.
-func (r *Room) planRevealAfter(me *person, a Reveal, on roombook.On) (plan, error) {
-	for i := range r.drill.decided {
-		d := &r.drill.decided[i]
-		if d.on != on {
-			continue
-		}
-		if err := r.leads(me, a.Seat, &question{Question: journal.Question{Body: d.Body}}); err != nil {
-			return plan{}, err
-		}
+func (r *Room) planRevealAfter(me *person, a Reveal, on roombook.On, body string) (plan, error) {
+	if err := r.leads(me, a.Seat, body); err != nil {
+		return plan{}, err
 	}
 	if r.st.ballot(on).revealed {
 		return plan{}, refuse("The votes are revealed already.")
@@ -177,10 +161,7 @@ func (r *Room) planRevealAfter(me *person, a Reveal, on roombook.On) (plan, erro
 }
 
 func (r *Room) planClose(me *person, a CloseVote) (plan, error) {
-	q, b, err := r.open(a.Decision, a.Asking)
-	if err == nil {
-		err = r.leads(me, a.Seat, q)
-	}
+	q, b, err := r.led(me, a.Seat, a.Decision, a.Asking)
 	if err != nil {
 		return plan{}, err
 	}

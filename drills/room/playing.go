@@ -67,11 +67,8 @@ type live struct {
 	lastPicture time.Duration
 }
 
-// The causes for which a run is left.
-var (
-	errLeft   = errors.New("left for another course of events")
-	errServer = errors.New("the server ended")
-)
+// errLeft is the cause for which a run is left.
+var errLeft = errors.New("left for another course of events")
 
 // Run plays what people begin, until ctx is done; then the clock stands and
 // everything is in the book.

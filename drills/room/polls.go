@@ -80,7 +80,7 @@ func (s *state) leave(b roombook.Run) {
 			s.succeed(sat)
 			continue
 		}
-		on := about(e.Body)
+		on := roombook.About(e.Body)
 		if e.At > at || on.Decision == b.At && on.Asking >= b.Asking {
 			continue
 		}
@@ -109,21 +109,6 @@ func (s *state) succeed(b roombook.Seated) {
 		}
 	}
 	s.before[seat] = p
-}
-
-// about is the question that an entry of a ballot is about.
-func about(body roombook.Body) roombook.On {
-	switch b := body.(type) {
-	case roombook.Cast:
-		return b.On
-	case roombook.Interest:
-		return b.On
-	case roombook.Assessed:
-		return b.On
-	case roombook.Ballot:
-		return b.On
-	}
-	return roombook.On{}
 }
 
 // What a Ballot entry of the book says that was done.

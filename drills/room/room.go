@@ -29,7 +29,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -408,15 +407,4 @@ func paragraphs(text string, most int) string {
 		text = strings.TrimSpace(string(runes[:most]))
 	}
 	return text
-}
-
-// seated are the people who sit on seats of a body.
-func (r *Room) seated(body string) []PersonID {
-	var out []PersonID
-	for _, s := range r.st.house.seats {
-		if p := r.st.sitting[s.ID].person; s.Body == body && p != "" && !slices.Contains(out, p) {
-			out = append(out, p)
-		}
-	}
-	return out
 }

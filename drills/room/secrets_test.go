@@ -96,7 +96,7 @@ func newSecrets(s *scenario.Scenario, g *room.Glance) *secrets {
 	}
 	take := func(i *scenario.Inject) {
 		if i != nil {
-			x.injects[i.Text] = x.injects[i.Text]
+			x.injects[i.Text] = nil
 		}
 	}
 	for _, i := range s.Timeline {

@@ -82,19 +82,12 @@ func (r *Room) ahead(list []engine.Due) []SheetLine {
 
 // line is an entry of the timeline, with what a record says of it.
 func line(h *house, i *scenario.Item, d *drill) SheetLine {
-	l := SheetLine{Step: i.Step, At: i.At, State: Waiting, What: happens(h, i.Event)}
+	l := SheetLine{Step: i.Step, At: i.At, Kind: i.Word(), State: Waiting, What: happens(h, i.Event)}
 	if i.When != nil {
 		l.At, l.When = i.By, i.When.Source
 	}
-	switch {
-	case i.Inject != nil:
-		l.Kind, l.Text, l.To = "inject", i.Inject.Text, i.Inject.To
-	case i.Decide != "":
-		l.Kind = "decide"
-	case i.Notify != nil:
-		l.Kind = "notify"
-	default:
-		l.Kind = "do"
+	if i.Inject != nil {
+		l.Text, l.To = i.Inject.Text, i.Inject.To
 	}
 	if i.If != nil {
 		l.What += ", only if " + i.If.Source

@@ -92,6 +92,22 @@ type On struct {
 	Asking   int    `json:"asking"`
 }
 
+// About is the question that an entry is about; the zero value for one that is about
+// none.
+func About(body Body) On {
+	switch b := body.(type) {
+	case Cast:
+		return b.On
+	case Interest:
+		return b.On
+	case Assessed:
+		return b.On
+	case Ballot:
+		return b.On
+	}
+	return On{}
+}
+
 // Interest is a conflict of interest declared, or withdrawn.
 type Interest struct {
 	Seat      string `json:"seat"`

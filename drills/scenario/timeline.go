@@ -327,6 +327,19 @@ func circle(name string, follows map[string][]string, path []string) []string {
 	return nil
 }
 
+// Word is what the file calls the event: inject, decide, notify or do.
+func (e Event) Word() string {
+	switch {
+	case e.Inject != nil:
+		return "inject"
+	case e.Decide != "":
+		return "decide"
+	case e.Notify != nil:
+		return "notify"
+	}
+	return "do"
+}
+
 // String says in a few words what happens, for lists and records.
 func (e Event) String() string {
 	switch {
