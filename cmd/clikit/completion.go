@@ -34,6 +34,29 @@ func Completion(app *cli.App, shell string, w io.Writer) error {
 	return Usagef("completion for %q: there is bash, zsh and fish", shell)
 }
 
+// words are what may follow each command of a program: its commands, or its flags.
+func words(app *cli.App) map[string][]string {
+	out := map[string][]string{}
+	var walk func(path string, commands []*cli.Command)
+	walk = func(path string, commands []*cli.Command) {
+		for _, c := range commands {
+			if c.Hidden {
+				continue
+			}
+			out[path] = append(out[path], c.Name)
+			for _, f := range c.Flags {
+				out[path+" "+c.Name] = append(out[path+" "+c.Name], "--"+f.Names()[0])
+			}
+			walk(path+" "+c.Name, c.Subcommands)
+		}
+	}
+	walk(app.Name, app.Commands)
+	for _, list := range out {
+		slices.Sort(list)
+	}
+	return out
+}
+
 // bashCompletion looks the words up by the commands that stand before the cursor;
 // a table in the script is faster than asking the program at each key.
 func bashCompletion(app *cli.App, w io.Writer) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -70,16 +69,6 @@ func (r *roff) commands(path string, commands []*cli.Command) {
 			continue
 		}
 		full := path + " " + c.Name
-		if len(c.Subcommands) > 0 {
-			r.line(".SS %s", escape(full))
-			r.line("%s.", escape(c.Usage))
-			if c.Description != "" {
-				r.line(".PP")
-				r.text(c.Description)
-			}
-			r.commands(full, c.Subcommands)
-			continue
-		}
 		r.line(".SS %s", escape(strings.TrimSpace(full+" "+c.ArgsUsage)))
 		r.line("%s.", escape(c.Usage))
 		if c.Description != "" {
@@ -89,6 +78,7 @@ func (r *roff) commands(path string, commands []*cli.Command) {
 		for _, f := range c.Flags {
 			r.flag(f)
 		}
+		r.commands(full, c.Subcommands)
 	}
 }
 
@@ -122,27 +112,4 @@ func escape(s string) string {
 		s = `\&` + s
 	}
 	return s
-}
-
-// words are what may follow each command of a program: its commands, or its flags.
-func words(app *cli.App) map[string][]string {
-	out := map[string][]string{}
-	var walk func(path string, commands []*cli.Command)
-	walk = func(path string, commands []*cli.Command) {
-		for _, c := range commands {
-			if c.Hidden {
-				continue
-			}
-			out[path] = append(out[path], c.Name)
-			for _, f := range c.Flags {
-				out[path+" "+c.Name] = append(out[path+" "+c.Name], "--"+f.Names()[0])
-			}
-			walk(path+" "+c.Name, c.Subcommands)
-		}
-	}
-	walk(app.Name, app.Commands)
-	for _, list := range out {
-		slices.Sort(list)
-	}
-	return out
 }

@@ -65,7 +65,7 @@ func redactPack(c *cli.Context) error {
 	}
 	// A copy of a record that does not verify would not verify either, and whoever
 	// got it would not know which of the two was at fault.
-	if err := verifies(args[0], "the record"); err != nil {
+	if _, err := verifies(args[0], "the record"); err != nil {
 		return err
 	}
 	taken, err := redact.Pack(args[0], c.String("out"), o)
@@ -76,10 +76,7 @@ func redactPack(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := verifies(c.String("out"), "the copy"); err != nil {
-		return err
-	}
-	result, err := verify.Pack(c.String("out"), verify.Options{})
+	result, err := verifies(c.String("out"), "the copy")
 	if err != nil {
 		return err
 	}
@@ -96,16 +93,17 @@ func redactPack(c *cli.Context) error {
 	return err
 }
 
-// verifies is an error for a pack that does not.
-func verifies(dir, what string) error {
+// verifies is what an auditor says of a pack, and an error for one that does not
+// verify.
+func verifies(dir, what string) (*verify.Result, error) {
 	result, err := verify.Pack(dir, verify.Options{})
 	if err != nil {
-		return clikit.With(clikit.Usage, err)
+		return nil, clikit.With(clikit.Usage, err)
 	}
 	if !result.Intact {
-		return clikit.With(clikit.Failed, fmt.Errorf("drill redact: %s in %q does not verify: %s", what, dir, result.Verdict()))
+		return nil, clikit.With(clikit.Failed, fmt.Errorf("drill redact: %s in %q does not verify: %s", what, dir, result.Verdict()))
 	}
-	return nil
+	return result, nil
 }
 
 // numbers reads a flag that may be given more than once and with several numbers.

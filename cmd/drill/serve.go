@@ -153,7 +153,7 @@ func chosenExercise(c *cli.Context, home string) (string, error) {
 	case begin:
 		return "", nil
 	}
-	books, err := filepath.Glob(filepath.Join(home, "*", "room.jsonl"))
+	books, err := filepath.Glob(filepath.Join(home, "*", roombook.FileName))
 	if err != nil {
 		return "", fmt.Errorf("looking for exercises in %q: %w", home, err)
 	}

@@ -134,7 +134,7 @@ func (p *page) RisksSeen() []riskLine {
 		if c.Good || c.Count == 0 {
 			continue
 		}
-		what := upperFirst(c.Name)
+		what := report.Capital(c.Name)
 		if c.Says != "" {
 			what += ": " + c.Says
 		}

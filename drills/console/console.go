@@ -128,8 +128,6 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /static/{hash}/{name...}", c.static.serve)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	c.facilitatorRoutes(mux)
-	c.observerRoutes(mux)
-	c.screenRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.say(w, r, http.StatusNotFound, "There is no such page", "Go back to the first page of this room.")
 	})

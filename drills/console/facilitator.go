@@ -14,16 +14,8 @@ import (
 
 // facilitatorWords are the functions of the facilitator's templates alone.
 var facilitatorWords = template.FuncMap{
-	"date":  func(t time.Time) string { return t.Format("2 January 2006") },
 	"day":   func(t time.Time) string { return t.Format(time.DateOnly) },
 	"state": sheetState,
-	"deref": func(b *bool) bool { return *b },
-	"upper": func(s string) string {
-		if s == "" {
-			return s
-		}
-		return strings.ToUpper(s[:1]) + s[1:]
-	},
 }
 
 // facilitatorRoutes adds the addresses that the facilitator's pages need besides those of all.
@@ -110,7 +102,7 @@ func (p *page) Keys() []tab {
 type bench struct {
 	Body, Name  string
 	Seats       []room.Seat
-	Taken, Here int
+	Taken       int
 	Voting      int // voting seats that are offered
 	VotingTaken int
 	Sample      bool
@@ -160,9 +152,6 @@ func benches(seats []room.Seat, all bool) []bench {
 		}
 		if s.Holder != nil {
 			b.Taken++
-			if s.Holder.Present {
-				b.Here++
-			}
 			if s.Vote {
 				b.VotingTaken++
 			}
@@ -216,15 +205,7 @@ func (p *page) SeatsOf(id room.PersonID) []string {
 }
 
 // HereNow is how many people of the room have a page open.
-func (p *page) HereNow() int {
-	n := 0
-	for _, who := range p.People {
-		if who.Present && who.Role != room.Screen {
-			n++
-		}
-	}
-	return n
-}
+func (p *page) HereNow() int { return len(p.Arrived()) }
 
 // Joined is how many people there are, screens aside.
 func (p *page) Joined() int {
@@ -481,7 +462,7 @@ func (p *page) FittingPace() string {
 			fit = x.Says
 		}
 	}
-	return fmt.Sprintf("This drill goes on until %s of its own time, and is meant to take people %s: %s fits.", report.Clock(end), report.Plural(p.Sheet.Minutes, "minute"), strings.TrimSuffix(fit, "."))
+	return fmt.Sprintf("This drill goes on until %s of its own time, and is meant to take people %s: %s fits.", report.Clock(end), report.Plural(p.Sheet.Minutes, "minute"), fit)
 }
 
 // SeatName is the title of a seat.

@@ -62,13 +62,18 @@ const (
 // guesses counts wrong codes by address.
 type guesses struct {
 	clock func() time.Time
-	mu    sync.Mutex // guards since and wrong
-	since map[netip.Prefix]time.Time
-	wrong map[netip.Prefix]int
+	mu    sync.Mutex // guards wrong
+	wrong map[netip.Prefix]wrong
+}
+
+// wrong is how many codes an address tried in vain, since when.
+type wrong struct {
+	since time.Time
+	n     int
 }
 
 func newGuesses(clock func() time.Time) *guesses {
-	return &guesses{clock: clock, since: make(map[netip.Prefix]time.Time), wrong: make(map[netip.Prefix]int)}
+	return &guesses{clock: clock, wrong: make(map[netip.Prefix]wrong)}
 }
 
 // from is what counts as one address: of IPv6 the network that one customer is
@@ -92,10 +97,10 @@ func (g *guesses) wait(r *http.Request) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.slot(from(r))
-	if g.wrong[p] < guessMost {
+	if g.wrong[p].n < guessMost {
 		return 0
 	}
-	return max(g.since[p].Add(guessTime).Sub(g.clock()), 0)
+	return max(g.wrong[p].since.Add(guessTime).Sub(g.clock()), 0)
 }
 
 // mistaken counts a wrong code.
@@ -103,29 +108,29 @@ func (g *guesses) mistaken(r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.slot(from(r))
-	if _, known := g.since[p]; !known {
-		g.since[p] = g.clock()
+	tried, known := g.wrong[p]
+	if !known {
+		tried.since = g.clock()
 	}
-	g.wrong[p]++
+	tried.n++
+	g.wrong[p] = tried
 }
 
 // slot is where an address is counted. Counts that are old enough are forgotten.
 func (g *guesses) slot(p netip.Prefix) netip.Prefix {
-	if since, known := g.since[p]; known && g.clock().Sub(since) < guessTime {
+	if tried, known := g.wrong[p]; known && g.clock().Sub(tried.since) < guessTime {
 		return p
 	}
-	delete(g.since, p)
 	delete(g.wrong, p)
-	if len(g.since) < guessAddresses {
+	if len(g.wrong) < guessAddresses {
 		return p
 	}
-	for other, since := range g.since {
-		if g.clock().Sub(since) >= guessTime {
-			delete(g.since, other)
+	for other, tried := range g.wrong {
+		if g.clock().Sub(tried.since) >= guessTime {
 			delete(g.wrong, other)
 		}
 	}
-	if len(g.since) < guessAddresses {
+	if len(g.wrong) < guessAddresses {
 		return p
 	}
 	return netip.Prefix{}

@@ -1,19 +1,11 @@
 package console
 
 import (
-	"html/template"
-	"net/http"
 	"slices"
 	"strconv"
 
 	"smki.example/drills/room"
 )
-
-// observerWords are the functions of the observer's templates alone.
-var observerWords = template.FuncMap{}
-
-// observerRoutes adds the addresses that the observer's pages need besides those of all.
-func (c *Console) observerRoutes(*http.ServeMux) {}
 
 // A moment is an item of the timeline with the notes that somebody tagged to it.
 type moment struct {

@@ -206,23 +206,21 @@ func (p *page) Explain(text string) template.HTML {
 	if p.View == nil || len(p.Exercise.Terms) == 0 {
 		return template.HTML(html.EscapeString(text))
 	}
-	says := make(map[string]string, len(p.Exercise.Terms))
-	for _, t := range p.Exercise.Terms {
-		says[strings.ToLower(t.Term)] = t.Says
-	}
-	found := p.console.terms.of(p.Exercise.Terms)
+	found, says := p.console.terms.of(p.Exercise.Terms)
 	if found == nil {
 		return template.HTML(html.EscapeString(text))
 	}
 	var b strings.Builder
+	explained := make(map[string]bool)
 	at := 0
 	for _, m := range found.FindAllStringIndex(text, -1) {
 		term := text[m[0]:m[1]]
-		meaning, ok := says[strings.ToLower(term)]
-		if !ok {
+		lower := strings.ToLower(term)
+		meaning, ok := says[lower]
+		if !ok || explained[lower] {
 			continue
 		}
-		delete(says, strings.ToLower(term))
+		explained[lower] = true
 		p.tips++
 		id := fmt.Sprintf("term-%s-%d", p.part, p.tips)
 		b.WriteString(html.EscapeString(text[at:m[0]]))
@@ -234,41 +232,45 @@ func (p *page) Explain(text string) template.HTML {
 	return template.HTML(b.String())
 }
 
-// A finder keeps the expression that finds the terms of an exercise: pages are made
-// a thousand times and the terms stay.
+// A finder keeps the expression that finds the terms of an exercise, and what each
+// says: pages are made a thousand times and the terms stay.
 type finder struct {
-	mu    sync.Mutex // guards terms and found
+	mu    sync.Mutex // guards what follows
 	terms []procedure.Term
 	found *regexp.Regexp
+	says  map[string]string // by the term in small letters; not changed once it is given out
 }
 
-func (f *finder) of(terms []procedure.Term) *regexp.Regexp {
+func (f *finder) of(terms []procedure.Term) (*regexp.Regexp, map[string]string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.found != nil && slices.Equal(f.terms, terms) {
-		return f.found
+		return f.found, f.says
 	}
 	var names []string
+	says := make(map[string]string, len(terms))
 	for _, t := range terms {
 		names = append(names, regexp.QuoteMeta(t.Term))
+		says[strings.ToLower(t.Term)] = t.Says
 	}
 	// The longest first: "recovery key" is no "key".
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
 	// A term may begin or end with what is no letter, and is then found all the same.
 	found, err := regexp.Compile(`(?i)(?:\b|^)(?:` + strings.Join(names, "|") + `)(?:\b|$)`)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	f.terms, f.found = slices.Clone(terms), found
-	return found
+	f.terms, f.found, f.says = slices.Clone(terms), found, says
+	return found, says
 }
 
 // words are the functions that templates share.
 var words = template.FuncMap{
 	"clock":     report.Clock,
 	"seconds":   func(d time.Duration) int64 { return int64(d / time.Second) },
-	"millis":    func(t time.Time) int64 { return t.UnixMilli() },
 	"plural":    report.Plural,
+	"capital":   report.Capital,
+	"date":      func(t time.Time) string { return t.Format("2 January 2006") },
 	"thousands": report.Thousands,
 	"percent":   percent,
 	"paras":     paras,
@@ -338,7 +340,7 @@ func (c *Console) parse() (map[room.Role]*screen, error) {
 	}
 	screens := make(map[room.Role]*screen)
 	for role, more := range map[room.Role]template.FuncMap{
-		nobody: nil, room.Facilitator: facilitatorWords, room.Player: playerWords, room.Observer: observerWords, room.Screen: screenWords,
+		nobody: nil, room.Facilitator: facilitatorWords, room.Player: playerWords, room.Observer: nil, room.Screen: nil,
 	} {
 		own := string(role)
 		if role == nobody {

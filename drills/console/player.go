@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"smki.example/drills/journal"
+	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
 
@@ -14,7 +14,6 @@ import (
 var playerWords = template.FuncMap{
 	"ballotid": ballotID,
 	"kindword": kindWord,
-	"optname":  optionName,
 }
 
 // newestItems is how many of what reached a person a page shows unfolded.
@@ -23,14 +22,6 @@ const newestItems = 25
 // ballotID is the id of a question's elements: it differs when the question is put
 // again, so that nothing typed for the one is sent for the other.
 func ballotID(b room.Ballot) string { return fmt.Sprintf("%s-%d", slug(b.Decision), b.Asking) }
-
-// optionName is an option as people say it: with its capital, as a sentence begins.
-func optionName(name string) string {
-	if name == "" {
-		return ""
-	}
-	return strings.ToUpper(name[:1]) + name[1:]
-}
 
 // kindWord says what an item is.
 func kindWord(i room.Item) string {
@@ -45,10 +36,7 @@ func kindWord(i room.Item) string {
 
 // FeedNewest are the items that are shown unfolded, the newest first.
 func (p *page) FeedNewest() []room.Item {
-	from := max(0, len(p.Feed)-newestItems)
-	newest := slices.Clone(p.Feed[from:])
-	slices.Reverse(newest)
-	return newest
+	return p.Newest(newestItems)
 }
 
 // FeedEarlier are the items before them, the newest first.
@@ -155,17 +143,7 @@ func (p *page) KeyName(key string) string {
 	}
 	// A label of the token has a generation at its end: contingency-symmetric-1.
 	name := strings.ReplaceAll(strings.TrimRight(key, "0123456789-"), "-", " ")
-	return optionName(name) + " key"
-}
-
-// OptionSays is what an option means.
-func (p *page) OptionSays(options []journal.Option, name string) string {
-	for _, o := range options {
-		if o.Name == name {
-			return o.Says
-		}
-	}
-	return ""
+	return report.Capital(name) + " key"
 }
 
 // A todo is what a person is to do now.
@@ -209,7 +187,7 @@ func (p *page) playing() []todo {
 	var all []todo
 	for _, call := range p.Calls {
 		if call.Done == "" {
-			all = append(all, todo{Says: optionName(call.Words) + " is to be opened, and your share is asked for. Enter the code of your envelope, or keep your share back.", Link: "share", Do: "Enter the code"})
+			all = append(all, todo{Says: report.Capital(call.Words) + " is to be opened, and your share is asked for. Enter the code of your envelope, or keep your share back.", Link: "share", Do: "Enter the code"})
 		}
 	}
 	for _, b := range p.Ours() {

@@ -2,8 +2,6 @@ package console
 
 import (
 	"cmp"
-	"html/template"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -11,12 +9,6 @@ import (
 	"smki.example/drills/report"
 	"smki.example/drills/room"
 )
-
-// screenWords are the functions of the screen's templates alone.
-var screenWords = template.FuncMap{}
-
-// screenRoutes adds the addresses that the screen's pages need besides those of all.
-func (c *Console) screenRoutes(*http.ServeMux) {}
 
 // Pressing is the question that the screen shows: the one whose time runs out first.
 // Questions that nobody in the room answers are over before anyone has read them.
@@ -257,14 +249,6 @@ func (p *page) Stanza(words string) []string {
 		lines = append(lines, strings.Join(line, " "))
 	}
 	return lines
-}
-
-// Capital begins a text with a capital, for where it stands alone.
-func (p *page) Capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Short is a seat's title without the name of its body, where that stands above.

@@ -164,7 +164,7 @@ func (c *Console) upload(w http.ResponseWriter, r *http.Request) {
 	case ".csv", ".txt", ".tsv", ".xlsx", ".xls", ".ods":
 		d.List, err = msel.Read(d.File, b, c.vocabulary())
 		if err != nil {
-			c.showRefused(w, r, v, upperFirst(err.Error())+".")
+			c.showRefused(w, r, v, report.Capital(err.Error())+".")
 			return
 		}
 		d.Text = string(d.List.Scenario(msel.Frame{Label: c.label()}))
@@ -225,13 +225,6 @@ func (c *Console) label() string {
 	return labels[len(labels)-1]
 }
 
-func upperFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 // Editor is the text that stands in the editor: what was refused, what was read from
 // a file, or what is arranged.
 func (p *page) Editor() string {
@@ -248,19 +241,6 @@ func (p *page) Editor() string {
 
 // Arranged says that something is chosen to be played.
 func (p *page) Arranged() bool { return p.Exercise.Scenario != "" }
-
-// Drill is the drill of the library that is arranged, if it is one.
-func (p *page) Drill() *room.Drill {
-	if p.Sheet == nil {
-		return nil
-	}
-	for _, d := range p.Sheet.Library {
-		if d.ID == p.Exercise.Scenario {
-			return &d
-		}
-	}
-	return nil
-}
 
 // Offers says that a seat is ticked.
 func (p *page) Offers(s room.Seat) bool {

@@ -70,7 +70,7 @@ func (a *after) overview() {
 	}
 	facts = append(facts,
 		[2]string{"Estate", fmt.Sprintf("%s simulated devices, seed %d", Thousands(r.Start.Devices), r.Start.Seed)},
-		[2]string{"Procedure", fmt.Sprintf("%s, version %d. %s.", r.Pack.Title, r.Pack.Version, capital(r.Pack.Source))},
+		[2]string{"Procedure", fmt.Sprintf("%s, version %d. %s.", r.Pack.Title, r.Pack.Version, Capital(r.Pack.Source))},
 	)
 	if r.Start.Run != r.name() {
 		facts = append(facts, [2]string{"Run", r.Start.Run})
@@ -113,7 +113,7 @@ func (a *after) runs() string {
 			out = append(out, fmt.Sprintf("run %d was %s", x.Body.Number, x.Body.Why))
 		}
 	}
-	return capital(strings.Join(out, "; ")) + ". This report is about the last one; the journals of the others are in the pack."
+	return Capital(strings.Join(out, "; ")) + ". This report is about the last one; the journals of the others are in the pack."
 }
 
 func (a *after) summary() {
@@ -177,7 +177,7 @@ func (a *after) objectives() {
 		}
 	}
 	for _, x := range a.r.Rehearsal() {
-		add(x.Step.ID, capital(x.Step.Says), string(x.Fate))
+		add(x.Step.ID, Capital(x.Step.Says), string(x.Fate))
 	}
 	for _, x := range ratings {
 		if !named[x.Body.Objective] {
@@ -197,7 +197,7 @@ func (a *after) objectives() {
 // objective is a step's text, or its id where the pack has none of that name.
 func (a *after) objective(id string) string {
 	if s, is := a.r.Pack.Step(id); is {
-		return capital(s.Says)
+		return Capital(s.Says)
 	}
 	return id
 }
@@ -219,7 +219,7 @@ func (a *after) decisions() {
 	var rows [][]string
 	for _, d := range a.r.Decisions {
 		b := d.Body
-		how := sentence(capital(b.Note))
+		how := sentence(Capital(b.Note))
 		switch {
 		case b.Tally != "":
 			how = sentence(b.Tally)
@@ -244,7 +244,7 @@ func (a *after) decisions() {
 		for _, c := range a.r.corrections(d.Seq) {
 			how += " [" + correctionText(c) + "]"
 		}
-		rows = append(rows, []string{Clock(d.At), capital(a.r.BodyName(b.Body)) + ": " + b.Asks, capital(b.Chosen), how})
+		rows = append(rows, []string{Clock(d.At), Capital(a.r.BodyName(b.Body)) + ": " + b.Asks, Capital(b.Chosen), how})
 	}
 	a.table([]float64{0.8, 3.4, 1.8, 6.6}, []string{"time", "question", "decided", "how"}, rows)
 }
@@ -325,7 +325,7 @@ func (a *after) improve() {
 	var items []string
 	for _, f := range a.r.Findings {
 		if !f.Held {
-			items = append(items, fmt.Sprintf("Did not hold: %s (%s). %s.", f.Says, f.Found, capital(a.r.DifferBefore(f.At))))
+			items = append(items, fmt.Sprintf("Did not hold: %s (%s). %s.", f.Says, f.Found, Capital(a.r.DifferBefore(f.At))))
 		}
 	}
 	for _, m := range a.r.Missed {
@@ -491,14 +491,14 @@ func (a *after) scored() {
 func (a *after) notRehearsed() {
 	a.heading("What was not rehearsed")
 	done := a.r.rehearsed()
-	a.text(capital(a.r.notRehearsed()) + ".")
+	a.text(Capital(a.r.notRehearsed()) + ".")
 	var planned []string
 	rest := map[string][]string{}
 	for _, s := range a.r.Pack.Steps {
 		switch {
 		case slices.Contains(done, s.ID):
 		case slices.Contains(a.r.Start.Rehearses, s.ID):
-			planned = append(planned, capital(s.Says)+".")
+			planned = append(planned, Capital(s.Says)+".")
 		case a.r.Fate(s) == NotOfDrill:
 			rest[s.Phase] = append(rest[s.Phase], s.ID)
 		}
@@ -511,7 +511,7 @@ func (a *after) notRehearsed() {
 		a.sub("Not part of this drill")
 		var rows [][2]string
 		for _, phase := range procedure.Phases() {
-			rows = append(rows, [2]string{capital(phase), strings.Join(rest[phase], ", ")})
+			rows = append(rows, [2]string{Capital(phase), strings.Join(rest[phase], ", ")})
 		}
 		a.facts(rows)
 		a.text("What each of these steps is stands in the procedure pack (drill procedure show); how often each was rehearsed so far, drill coverage tells.")
@@ -522,7 +522,7 @@ func (a *after) unverified() {
 	r := a.r
 	a.heading("What rests on text nobody here has seen")
 	if other := r.OtherPack(); other != "" {
-		a.note(capital(other) + ".")
+		a.note(Capital(other) + ".")
 	}
 	list := r.Unverified()
 	if len(list) == 0 {

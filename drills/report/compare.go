@@ -245,7 +245,7 @@ func (c *Comparison) Text(w io.Writer) error {
 func (c *Comparison) Paper() *Paper {
 	p := &Paper{Label: c.Label, Title: "Two runs side by side", Sub: c.A + " and " + c.B + ". Every time is scenario time."}
 	if c.Note != "" {
-		p.note(capital(c.Note) + ".")
+		p.note(Capital(c.Note) + ".")
 	}
 	p.text("Decisions that differ: " + listOr(c.Differ, "none") + ".")
 	for _, x := range c.plots() {

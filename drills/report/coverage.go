@@ -222,7 +222,7 @@ func (c *Coverage) Paper() *Paper {
 		rows = append(rows, row)
 	}
 	p.add(part{Kind: "table", Head: head, Rows: rows, Widths: widths, Matrix: true})
-	p.text(capital(legend) + ".")
+	p.text(Capital(legend) + ".")
 	p.heading("Runs")
 	rows = nil
 	for i, r := range c.Runs {

@@ -192,8 +192,8 @@ func (g *GuidanceInput) Paper() *Paper {
 		p.text("Weighting in the guidance: " + g.Pack.Guidance.Weighting)
 	}
 	for _, f := range g.Factors {
-		p.sub(fmt.Sprintf("%s: %s", capital(f.ID), f.Text))
-		p.text(fmt.Sprintf("%s: %s.", capital(f.State), f.Why))
+		p.sub(fmt.Sprintf("%s: %s", Capital(f.ID), f.Text))
+		p.text(fmt.Sprintf("%s: %s.", Capital(f.State), f.Why))
 		var items []string
 		for _, x := range f.Wrote {
 			items = append(items, x.said())

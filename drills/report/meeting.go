@@ -257,24 +257,24 @@ func (m *Meeting) who(person, seat string) string {
 func (m *Meeting) SeatTitle(seat string) string {
 	body, member, is := cutLast(seat, "/")
 	if !is {
-		return capital(seat)
+		return Capital(seat)
 	}
 	if body == "custodian" {
 		for i, c := range m.pack.Custodians {
 			if member == fmt.Sprint(i+1) || member == c.Seat {
-				return capital(c.Seat) + " (" + c.Party + ")"
+				return Capital(c.Seat) + " (" + c.Party + ")"
 			}
 		}
 		return "Custodian " + member
 	}
 	if body == "listener" {
-		return capital(member)
+		return Capital(member)
 	}
 	b, known := bodyOf(m.pack, body)
 	if !known {
-		return capital(body) + ", " + member
+		return Capital(body) + ", " + member
 	}
-	return capital(b.Name) + ", " + memberName(b, member)
+	return Capital(b.Name) + ", " + memberName(b, member)
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
@@ -298,10 +298,10 @@ func bodyOf(pack *procedure.Pack, id string) (procedure.Body, bool) {
 func memberName(b procedure.Body, id string) string {
 	for _, m := range b.Members {
 		if m.ID == id {
-			return capital(m.Name)
+			return Capital(m.Name)
 		}
 	}
-	return capital(id)
+	return Capital(id)
 }
 
 // holder is who sat on a seat at a time, empty if nobody did.
@@ -379,9 +379,9 @@ type Use struct {
 
 // steered is the line of the timeline for what a facilitator did.
 func steered(b journal.Steer) string {
-	text := fmt.Sprintf("%s: %s %q", capital(b.By), steeredWords[b.Did], b.Step)
+	text := fmt.Sprintf("%s: %s %q", Capital(b.By), steeredWords[b.Did], b.Step)
 	if b.Did != "" && steeredWords[b.Did] == "" {
-		text = fmt.Sprintf("%s: %s %q", capital(b.By), b.Did, b.Step)
+		text = fmt.Sprintf("%s: %s %q", Capital(b.By), b.Did, b.Step)
 	}
 	if b.Why != "" {
 		text += ", " + b.Why

@@ -201,12 +201,12 @@ func (m *minutes) attendance() {
 		if !is {
 			continue
 		}
-		m.sub(capital(b.Name))
+		m.sub(Capital(b.Name))
 		var rows [][]string
 		for _, member := range b.Members {
 			seat := b.ID + "/" + member.ID
 			done[seat] = true
-			rows = append(rows, m.seatRows(seat, capital(member.Name), voteWord(member))...)
+			rows = append(rows, m.seatRows(seat, Capital(member.Name), voteWord(member))...)
 		}
 		m.table(attendanceWidths, attendanceHead, rows)
 	}

@@ -38,7 +38,7 @@ func (m *minutes) item(n int, x item) {
 func (m *minutes) put(x item) {
 	q := x.asked.Body
 	facts := [][2]string{
-		{"Put to", capital(m.r.BodyName(q.Body)) + again(q.Asking)},
+		{"Put to", Capital(m.r.BodyName(q.Body)) + again(q.Asking)},
 		{"Asked", fmt.Sprintf("%s (%s); to be answered by %s", Clock(x.asked.At), stamp(x.asked.Wall), clockText(q.Deadline))},
 	}
 	if q.Voting != nil {
@@ -57,7 +57,7 @@ func (m *minutes) put(x item) {
 		m.sub("Figures laid before the members")
 		var rows [][]string
 		for _, s := range q.Shown {
-			rows = append(rows, []string{capital(s.Label), shownValue(s.Value)})
+			rows = append(rows, []string{Capital(s.Label), shownValue(s.Value)})
 		}
 		m.table([]float64{6, 6}, []string{"figure", "as it stood"}, rows)
 	}
@@ -66,9 +66,9 @@ func (m *minutes) put(x item) {
 	for _, o := range q.Options {
 		opens := ""
 		if o.Opens != "" {
-			opens = " Opens the " + capital(o.Opens) + " key."
+			opens = " Opens the " + Capital(o.Opens) + " key."
 		}
-		rows = append(rows, []string{o.Name, sentence(capital(o.Says)) + opens})
+		rows = append(rows, []string{o.Name, sentence(Capital(o.Says)) + opens})
 	}
 	m.table([]float64{2.5, 9.5}, []string{"answer", "what it means"}, rows)
 }
@@ -121,8 +121,8 @@ func (m *minutes) assessor(body, who string) string {
 	if seat, member, is := cutLast(who, "/"); is && seat == body {
 		who = member
 	}
-	if title, is := strings.CutPrefix(who, capital(m.r.BodyName(body))+", "); is {
-		return capital(title)
+	if title, is := strings.CutPrefix(who, Capital(m.r.BodyName(body))+", "); is {
+		return Capital(title)
 	}
 	return m.r.memberTitle(body, who)
 }
@@ -182,7 +182,7 @@ func (m *minutes) balloted(x item) string {
 		if b.Body.On != on(x.decided) {
 			continue
 		}
-		text := fmt.Sprintf("%s by %s at %s", capital(ballotWords(b.Body.Did)), m.by(x.decided.Body.Body, b.Body.By), Clock(b.At))
+		text := fmt.Sprintf("%s by %s at %s", Capital(ballotWords(b.Body.Did)), m.by(x.decided.Body.Body, b.Body.By), Clock(b.At))
 		if !b.Body.Why.IsZero() {
 			text += ": " + b.Body.Why.String()
 		}
@@ -310,20 +310,20 @@ func (m *minutes) changed(x item) {
 // decided is the decision, set apart, with what the record calls it.
 func (m *minutes) decided(x item) {
 	d := x.decided
-	lines := []string{capital(d.Body.Chosen)}
+	lines := []string{Capital(d.Body.Chosen)}
 	if says := optionSays(*d); says != "" {
-		lines = append(lines, sentence(capital(says)))
+		lines = append(lines, sentence(Capital(says)))
 	}
-	how := sentence(capital(d.Body.Note))
+	how := sentence(Capital(d.Body.Note))
 	if d.Body.Answered == "members" && d.Body.Tally != "" {
 		how = "By the votes above." // the note says them again, by the names of the pack
 	}
-	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s", capital(m.r.BodyName(d.Body.Body)), Clock(d.At), stamp(d.Wall), how))
+	lines = append(lines, fmt.Sprintf("%s, %s (%s). %s", Capital(m.r.BodyName(d.Body.Body)), Clock(d.At), stamp(d.Wall), how))
 	if d.Body.Reason != "" {
 		lines = append(lines, "Reason: "+sentence(d.Body.Reason))
 	}
 	if d.Body.Opens != "" {
-		lines = append(lines, fmt.Sprintf("This decision opens the %s key. %s", capital(d.Body.Opens), m.followed(d)))
+		lines = append(lines, fmt.Sprintf("This decision opens the %s key. %s", Capital(d.Body.Opens), m.followed(d)))
 	}
 	lines = append(lines, fmt.Sprintf("Entry %d. Words of the record: %s", d.Seq, spoken(m.r.HeadAt(d.Seq))))
 	m.add(part{Kind: "decided", Text: "Decided", Items: lines})
@@ -353,7 +353,7 @@ func (m *minutes) followed(d *Decided) string {
 	if out == nil {
 		return "The record has no opening that stands on it."
 	}
-	return capital(strings.Join(out, "; ")) + "."
+	return Capital(strings.Join(out, "; ")) + "."
 }
 
 // date is a day as a plan has it.

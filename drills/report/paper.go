@@ -204,7 +204,7 @@ func (w *writer) objectives(all bool) {
 		case step.Tells && !all:
 			kept++
 		default:
-			items = append(items, capital(step.Says)+".")
+			items = append(items, Capital(step.Says)+".")
 		}
 	}
 	if kept > 0 {
@@ -256,14 +256,14 @@ func (w *writer) seats() {
 			continue
 		}
 		b := w.pack.Bodies[i]
-		w.sub(capital(b.Name))
+		w.sub(Capital(b.Name))
 		var rows [][]string
 		for _, m := range b.Members {
 			vote := "votes"
 			if !m.Vote {
 				vote = "attends, no vote"
 			}
-			rows = append(rows, []string{capital(m.Name), vote, m.Alternate, ""})
+			rows = append(rows, []string{Capital(m.Name), vote, m.Alternate, ""})
 		}
 		w.table([]float64{4, 2, 3, 3}, []string{"seat", "vote", "stands in", "who plays it"}, rows)
 		if b.Quorum > 0 {
@@ -328,9 +328,9 @@ func (w *writer) procedures() {
 			decision = "decision of " + w.bodyName(x.Decision)
 		}
 		if x.Opens != "" {
-			decision += "; opens the " + capital(x.Opens) + " key"
+			decision += "; opens the " + Capital(x.Opens) + " key"
 		}
-		rows = append(rows, []string{x.Title, capital(x.Method), decision})
+		rows = append(rows, []string{x.Title, Capital(x.Method), decision})
 	}
 	if len(rows) == 0 {
 		return
@@ -351,13 +351,6 @@ func (w *writer) glossary() {
 	}
 	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(strings.ToLower(a[0]), strings.ToLower(b[0])) })
 	w.table([]float64{3, 9}, []string{"word", "what it means"}, rows)
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }

@@ -144,7 +144,7 @@ func (w *writer) options() {
 func (w *writer) leadsTo(o scenario.Option) string {
 	var out []string
 	if o.Opens != nil {
-		out = append(out, "opens the "+capital(o.Opens.Key)+" key")
+		out = append(out, "opens the "+Capital(o.Opens.Key)+" key")
 	}
 	if o.Again != nil {
 		out = append(out, fmt.Sprintf("the question comes back in %s, at most %d times", spell(o.Again.In), o.Again.Times))
@@ -168,7 +168,7 @@ func (w *writer) succeeds() {
 	w.heading("What must hold at the end")
 	var items []string
 	for _, f := range w.s.Findings {
-		items = append(items, capital(f.Says)+".")
+		items = append(items, Capital(f.Says)+".")
 	}
 	items = append(items, "And what every drill ends with: no certificate without an intent, no serial twice, lists that rise, no device with a withdrawn anchor unless it is listed, every signature of a key that custodians hold with its decision.")
 	w.list(items...)

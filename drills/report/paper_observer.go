@@ -36,7 +36,7 @@ func (w *writer) lookFor() {
 		if l, is := w.pack.Limit(step.Limit); is {
 			limit = fmt.Sprintf("within %s%s", spell(l.Within), sampleNote(l.Basis))
 		}
-		rows = append(rows, []string{step.ID, capital(step.Says), step.Actor, step.Evidence, limit})
+		rows = append(rows, []string{step.ID, Capital(step.Says), step.Actor, step.Evidence, limit})
 	}
 	w.table([]float64{2, 4, 1.6, 3, 1.6}, []string{"step", "what is done", "by", "what shows it", "limit"}, rows)
 }

@@ -391,7 +391,7 @@ func (s *sheet) card(c *card) {
 	s.CellFormat(0, s.high, s.latin(c.Label), "", 1, "R", false, 0, "")
 	s.Ln(4)
 	s.SetFont("Helvetica", "B", 1.4*s.size)
-	s.MultiCell(0, 1.4*s.high, s.latin(capital(c.As)), "", "L", false)
+	s.MultiCell(0, 1.4*s.high, s.latin(Capital(c.As)), "", "L", false)
 	s.Ln(2)
 	for _, x := range [][2]string{{"From", c.From}, {"To", c.To}} {
 		s.SetFont("Helvetica", "", s.size)

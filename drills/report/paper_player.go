@@ -47,7 +47,7 @@ func (w *writer) asked() {
 		case may > 0:
 			count += fmt.Sprintf(", and up to %d more, depending on what is answered", may)
 		}
-		rows = append(rows, []string{capital(w.bodyName(body)), count, w.about(body, key)})
+		rows = append(rows, []string{Capital(w.bodyName(body)), count, w.about(body, key)})
 	}
 	w.table([]float64{3, 3, 6}, []string{"who", "how many", "about"}, rows)
 	w.text("Each question comes with what is known at that time, the answers that are possible, and a time by which to answer. Silence is an answer too, and the question says which. Silence never opens a key.")

@@ -169,7 +169,7 @@ func (r *Report) Risks() *Paper {
 	var rows [][2]string
 	for _, end := range ends {
 		if n := r.Figures.Ends[end]; n > 0 && end != "recovered" {
-			rows = append(rows, [2]string{capital(end), Thousands(n)})
+			rows = append(rows, [2]string{Capital(end), Thousands(n)})
 		}
 	}
 	rows = append(rows, [2]string{"Of all", Thousands(r.Figures.Devices)})

@@ -26,6 +26,14 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%s %ss", Thousands(n), noun)
 }
 
+// Capital begins a text with a capital, for where it stands alone.
+func Capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
 // counted is Plural with the verb that goes with the number.
 func counted(n int, noun, one, many string) string {
 	return Plural(n, noun) + " " + choose(n == 1, one, many)

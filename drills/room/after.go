@@ -50,9 +50,9 @@ func (r *Room) workOut(run int, entries []journal.Entry) (*afterwards, error) {
 	for _, s := range r.st.pack.Steps {
 		switch rep.Fate(s) {
 		case report.Skipped:
-			a.missing = append(a.missing, capital(s.Says)+" (planned, and not reached)")
+			a.missing = append(a.missing, report.Capital(s.Says)+" (planned, and not reached)")
 		case report.NotOfDrill:
-			a.missing = append(a.missing, capital(s.Says))
+			a.missing = append(a.missing, report.Capital(s.Says))
 		}
 	}
 	for _, x := range r.st.runs {

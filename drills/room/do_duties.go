@@ -3,6 +3,7 @@ package room
 import (
 	"slices"
 
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 )
 
@@ -62,7 +63,7 @@ func (r *Room) planTell(me *person, a TellWhom) (plan, error) {
 	w, _ := writes(roombook.Told{Seat: string(a.Seat), Step: a.Step, Whom: d.Whom})
 	w.then = func() error {
 		if err := r.live.control.Told(a.Step, by); err != nil {
-			return refuse("%s.", capital(err.Error()))
+			return refuse("%s.", report.Capital(err.Error()))
 		}
 		r.live.done[d.seq] = true
 		return nil

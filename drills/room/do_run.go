@@ -3,6 +3,7 @@ package room
 import (
 	"slices"
 
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 )
 
@@ -22,7 +23,7 @@ func (r *Room) planRun(me *person, a Act) (plan, error) {
 	by := string(me.id)
 	told := func(err error) error {
 		if err != nil {
-			return refuse("%s.", capital(err.Error()))
+			return refuse("%s.", report.Capital(err.Error()))
 		}
 		return nil
 	}
@@ -85,7 +86,7 @@ func (r *Room) planSteer(by string, a Steer) (plan, error) {
 		w, _ := writes(roombook.Steered{Did: did, Step: a.Step, By: by, Why: roombook.Say(why)})
 		w.then = func() error {
 			if err := act(a.Step, "the facilitator", why); err != nil {
-				return refuse("%s.", capital(err.Error()))
+				return refuse("%s.", report.Capital(err.Error()))
 			}
 			return nil
 		}

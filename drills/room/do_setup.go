@@ -9,6 +9,7 @@ import (
 
 	"smki.example/drills/journal"
 	"smki.example/drills/library"
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
@@ -91,7 +92,7 @@ func (r *Room) source(a Arrange) (name string, text []byte, err error) {
 	}
 	name, text, err = library.Source(a.Scenario)
 	if err != nil {
-		return "", nil, refuse("%s.", capital(err.Error()))
+		return "", nil, refuse("%s.", report.Capital(err.Error()))
 	}
 	return name, text, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 	"smki.example/drills/scenario"
 	"smki.example/drills/verbs"
@@ -176,7 +177,7 @@ func (d *drill) takeTold(e journal.Entry) error {
 			a.places = append(a.places, listenerBody+"/press")
 		}
 		d.done[b.Step] = Done
-		d.add(e, Item{Kind: ItemInject, As: b.As, From: b.From, To: b.To, Title: fmt.Sprintf("%s from %s", capital(b.As), b.From), Text: b.Text}, a)
+		d.add(e, Item{Kind: ItemInject, As: b.As, From: b.From, To: b.To, Title: fmt.Sprintf("%s from %s", report.Capital(b.As), b.From), Text: b.Text}, a)
 	case journal.KindNotify:
 		var b journal.Notify
 		if err := e.Decode(&b); err != nil {
@@ -193,7 +194,7 @@ func (d *drill) takeTold(e journal.Entry) error {
 		if !b.Met {
 			met = "too late"
 		}
-		d.add(e, Item{Kind: ItemTold, From: b.From, To: []string{b.Whom}, Title: fmt.Sprintf("%s was told (%s)", capital(b.Whom), met)}, d.to(b.From, b.Whom))
+		d.add(e, Item{Kind: ItemTold, From: b.From, To: []string{b.Whom}, Title: fmt.Sprintf("%s was told (%s)", report.Capital(b.Whom), met)}, d.to(b.From, b.Whom))
 	case journal.KindQuestion:
 		var b journal.Question
 		if err := e.Decode(&b); err != nil {
@@ -222,7 +223,7 @@ func (d *drill) takeTold(e journal.Entry) error {
 		says := ""
 		for _, o := range b.Options {
 			if o.Name == b.Chosen {
-				says = capital(o.Says)
+				says = report.Capital(o.Says)
 			}
 		}
 		title := fmt.Sprintf("%s decided %s: %s", d.house.nameOf(b.Body), b.Decision, strings.ToUpper(b.Chosen))

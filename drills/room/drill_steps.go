@@ -7,6 +7,7 @@ import (
 
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
+	"smki.example/drills/report"
 )
 
 // shown are the verbs of which those hear who work on the recovery. What is not
@@ -38,9 +39,9 @@ func (d *drill) takeStep(e journal.Entry) error {
 		case b.Verb == "open" && b.Result != "refused":
 			// What comes of it the custodians' entries tell.
 		case b.Phase == "begin":
-			d.add(e, Item{Kind: ItemAct, Title: capital(says)}, a)
+			d.add(e, Item{Kind: ItemAct, Title: report.Capital(says)}, a)
 		case b.Result != "done":
-			d.add(e, Item{Kind: ItemAct, Title: capital(says) + ": " + b.Result, Text: b.Error}, a)
+			d.add(e, Item{Kind: ItemAct, Title: report.Capital(says) + ": " + b.Result, Text: b.Error}, a)
 		}
 	case journal.KindSkip:
 		var b journal.Skip
@@ -73,7 +74,7 @@ func (d *drill) takeStep(e journal.Entry) error {
 			return err
 		}
 		title := map[string]string{"pause": "The exercise is paused", "resume": "The exercise goes on", "abort": "The exercise is broken off"}[b.Phase]
-		d.add(e, Item{Kind: ItemPause, Title: title, Text: capital(b.Why)}, everybody)
+		d.add(e, Item{Kind: ItemPause, Title: title, Text: report.Capital(b.Why)}, everybody)
 	}
 	return nil
 }
@@ -118,7 +119,7 @@ func (d *drill) takeFinding(e journal.Entry) error {
 		d.outcome = &b
 		d.questions, d.duties = nil, nil
 		text := map[string]string{engine.Held: "The system held.", engine.NotHeld: "The system did not hold."}[b.Finding]
-		d.add(e, Item{Kind: ItemOutcome, Title: "The drill is over: " + b.Outcome, Text: strings.TrimSpace(text + " " + capital(b.Why))}, everybody)
+		d.add(e, Item{Kind: ItemOutcome, Title: "The drill is over: " + b.Outcome, Text: strings.TrimSpace(text + " " + report.Capital(b.Why))}, everybody)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (d *drill) takeKey(e journal.Entry) error {
 		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is open", words), Text: fmt.Sprintf("%d of %d shares are needed; given by %s.", b.Needed, b.Of, strings.Join(given, ", "))}, everybody)
 	case b.Refused != "":
 		o.expected, o.result = 0, e.At
-		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is not opened", words), Text: capital(b.Refused)}, everybody)
+		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The %s is not opened", words), Text: report.Capital(b.Refused)}, everybody)
 	case b.Expected != "":
 		o.expected, _ = journal.ParseAt(b.Expected)
 		d.add(e, Item{Kind: ItemKey, Title: fmt.Sprintf("The custodians of the %s are called", words),
@@ -96,7 +96,7 @@ func (d *drill) takeWorld(e journal.Entry) error {
 		if err := e.Decode(&b); err != nil {
 			return err
 		}
-		devices(fmt.Sprintf("%s of %s", capital(b.What), b.Party), counts(b.Counts), d.working())
+		devices(fmt.Sprintf("%s of %s", report.Capital(b.What), b.Party), counts(b.Counts), d.working())
 	case verbs.KindDeviceKeys:
 		var b verbs.DeviceKeysRenewed
 		if err := e.Decode(&b); err != nil {
@@ -116,7 +116,7 @@ func (d *drill) takeWorld(e journal.Entry) error {
 		if err := e.Decode(&b); err != nil {
 			return err
 		}
-		d.add(e, Item{Kind: ItemNotice, Title: capital(b.Text)}, everybody)
+		d.add(e, Item{Kind: ItemNotice, Title: report.Capital(b.Text)}, everybody)
 	case verbs.KindDeferral:
 		var b verbs.Deferred
 		if err := e.Decode(&b); err != nil {
@@ -126,7 +126,7 @@ func (d *drill) takeWorld(e journal.Entry) error {
 		if b.Ended {
 			title = fmt.Sprintf("%s: the time for which revocation was put off is over", b.Party)
 		}
-		devices(title, capital(b.Reason), d.working("pma/"))
+		devices(title, report.Capital(b.Reason), d.working("pma/"))
 	}
 	return nil
 }

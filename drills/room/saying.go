@@ -25,13 +25,6 @@ func keyWords(key string) string {
 	return label
 }
 
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
 // clock is scenario time as people read it.
 func clock(d time.Duration) string { return scenario.FormatTime(d.Truncate(time.Minute)) }
 

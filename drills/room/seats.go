@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"smki.example/drills/procedure"
+	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 )
 
@@ -33,7 +34,7 @@ func newHouse(p *procedure.Pack, s *scenario.Scenario) *house {
 	for _, b := range p.Bodies {
 		for _, m := range b.Members {
 			h.add(Seat{
-				ID: SeatID(b.ID + "/" + m.ID), Kind: MemberSeat, Title: capital(h.bodyName(b)) + ", " + m.Name, Body: b.ID, BodyName: capital(h.bodyName(b)), Member: m.ID,
+				ID: SeatID(b.ID + "/" + m.ID), Kind: MemberSeat, Title: report.Capital(h.bodyName(b)) + ", " + m.Name, Body: b.ID, BodyName: report.Capital(h.bodyName(b)), Member: m.ID,
 				Vote: m.Vote, Chair: m.ID == "chair", Alternate: m.Alternate, Sample: !b.Verified,
 			})
 		}
@@ -45,7 +46,7 @@ func newHouse(p *procedure.Pack, s *scenario.Scenario) *house {
 		h.add(Seat{ID: id, Kind: CustodianSeat, Title: "Key Custodian " + number + ", " + c.Party, Body: custodianBody, BodyName: "Key Custodians", Member: c.Seat, Party: c.Party, Sample: !p.Threshold.Verified})
 	}
 	for _, name := range h.listeners() {
-		title := capital(name)
+		title := report.Capital(name)
 		if words, is := listenerTitles[name]; is {
 			title = words
 		}
@@ -104,9 +105,9 @@ func (h *house) bodyName(b procedure.Body) string {
 // nameOf is the name of a body by its id.
 func (h *house) nameOf(id string) string {
 	if b, is := h.body(id); is {
-		return capital(h.bodyName(b))
+		return report.Capital(h.bodyName(b))
 	}
-	return capital(id)
+	return report.Capital(id)
 }
 
 // voters are the seats of a body that have a vote.

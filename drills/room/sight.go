@@ -7,6 +7,7 @@ import (
 	"smki.example/drills/engine"
 	"smki.example/drills/journal"
 	"smki.example/drills/procedure"
+	"smki.example/drills/report"
 	"smki.example/drills/roombook"
 	"smki.example/drills/words"
 )
@@ -136,7 +137,7 @@ func (x *sight) exercise() Exercise {
 		e.Unverified = x.st.pack.Unverified(s.Rehearses)
 	}
 	if h, is := x.st.pack.HandlingOf(e.Label); is {
-		e.Handling = capital(h.Says) + "; " + h.Rule + "." + noted(h.Basis)
+		e.Handling = report.Capital(h.Says) + "; " + h.Rule + "." + noted(h.Basis)
 	}
 	if x.drill != nil && x.st.phase != Setup && x.st.phase != Briefing {
 		e.Words = x.drill.newest

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"smki.example/drills/engine"
+	"smki.example/drills/report"
 	"smki.example/drills/scenario"
 )
 
@@ -39,7 +40,7 @@ func (x *sight) ballot(q *question) Ballot {
 	}
 	out.Briefing, out.Shown, out.Refused = q.Briefing, q.Shown, b.refused
 	if q.Voting != nil {
-		out.Rule, out.Needed = capital(q.Voting.Says)+".", q.Voting.Needed
+		out.Rule, out.Needed = report.Capital(q.Voting.Says)+".", q.Voting.Needed
 	}
 	if body, is := x.st.house.body(q.Body); is && body.Conflict != "" {
 		out.Conflicts = "A member with an interest " + body.Conflict + noted(body.Basis) + "."
@@ -130,9 +131,9 @@ func (x *sight) members(q *question, b *ballot, out *Ballot) {
 	if shows && q.Voting != nil && out.Cast > 0 {
 		votes, _ := x.st.votes(q.Body, b)
 		t := q.asEngine.Count(votes)
-		out.Tally = capital(t.Split)
+		out.Tally = report.Capital(t.Split)
 		if t.Why != "" {
-			out.Tally = capital(t.Why)
+			out.Tally = report.Capital(t.Why)
 		}
 	}
 }

@@ -29,11 +29,13 @@
       this.since = 0;
       this.marks = {};
       this.frame = 0;
+      this.colours = null; // worked out at the next drawing: asking for them is slow, and a wall that turns is drawn often
       new ResizeObserver(() => this.draw(performance.now())).observe(canvas);
     }
 
     take(text, marks) {
       this.marks = marks;
+      this.colours = null;
       const changed = this.now !== "" && this.now !== text;
       this.before = changed && !still.matches ? this.now : text;
       this.now = text;
@@ -80,7 +82,7 @@
       while (Math.ceil(n / across) * (box.width / across) > box.height) across++;
       side = Math.min(box.width / across, box.height / Math.ceil(n / across));
       const left = (box.width - side * across) / 2;
-      const colours = this.palette();
+      const colours = this.colours ||= this.palette();
       for (let i = 0; i < n; i++) {
         let letter = this.now[i];
         let wide = 1;
@@ -257,7 +259,10 @@
   function again() {
     for (const place of document.querySelectorAll("[data-draw]")) {
       const d = drawn.get(place);
-      if (d instanceof Wall) d.draw(performance.now());
+      if (d instanceof Wall) {
+        d.colours = null;
+        d.draw(performance.now());
+      }
       if (d instanceof Curve) d.draw();
     }
   }
