@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"slices"
 	"bytes"
 	"context"
 	"fmt"
@@ -29,6 +30,33 @@ func (v *viewer) reaches(expression string) {
 		ok, err := chromedp.Run(v.Context(), chromedp.Evaluate[bool](expression))
 		return err == nil && ok
 	}, time.Minute, 20*time.Millisecond, expression)
+}
+
+// A part that changes under a keyboard leaves it where it was, also on what has no id.
+func TestAChangeLeavesTheFocus(t *testing.T) {
+	w := newSpeakingWorld(t)
+	view := run(asking(room.Voting))
+	showing(w, view)
+	v := newViewer(t)
+	v.as(w.joined(t, fakeFacilitator, "Morgan"))
+	v.do(chromedp.EmulateViewport(1440, 900), chromedp.Navigate(w.server.URL+"/"), chromedp.WaitReady(chromedp.CSS("main")))
+	v.tabTo("#close-recovery-key-1 > summary")
+	for i, step := range []string{"SUMMARY", "BUTTON"} {
+		if step == "BUTTON" {
+			v.do(chromedp.KeyEvent(kb.Enter), chromedp.Evaluate[chromedp.Void](`document.querySelector("#close-recovery-key-1 button").focus()`))
+		}
+		require.Equal(t, step, js[string](v, `document.activeElement.tagName`))
+		v.do(chromedp.Evaluate[chromedp.Void](`document.activeElement.dataset.old = "yes"`))
+		w.set(func(f *fake) {
+			changed := *view
+			changed.Questions = slices.Clone(view.Questions)
+			changed.Questions[0].Asks = fmt.Sprintf("Asked anew, %d", i)
+			f.views = func(room.Person) *room.View { c := changed; return &c }
+		})
+		v.until(fmt.Sprintf(`document.querySelector("#questions").innerText.includes("Asked anew, %d")`, i))
+		require.Equal(t, step+" close-recovery-key-1", js[string](v, `document.activeElement.tagName + " " + document.activeElement.closest("[id^=close-]")?.id`))
+		require.True(t, js[bool](v, `document.activeElement.dataset.old === undefined`), "it is the new one")
+	}
 }
 
 // Everything that cannot be taken back takes two steps, and all of it can be done by

@@ -11,7 +11,7 @@
   const sent = new WeakSet(); // forms that were obeyed, until something is typed again
   const touched = new WeakSet(); // fields that somebody tapped or pressed a key in
   const open = new WeakMap(); // part -> which details are unfolded
-  const away = new WeakSet(); // parts that had the focus when they were changed
+  const away = new WeakMap(); // part -> where in it the focus was when it was changed
 
   // ---- Parts that somebody types in.
 
@@ -51,12 +51,19 @@
     part.before(n);
   };
 
+  // What has no id of its own is found again by its number in the nearest thing that has one.
+  const stops = "summary, button, a[href], input, select, textarea";
+  const place = (part, e) => {
+    const box = e.parentElement && e.parentElement.closest("[id]");
+    return box && part.contains(box) ? { box: box.id, at: [...box.querySelectorAll(stops)].indexOf(e) } : null;
+  };
+
   const before = (part, text) => {
     last.set(part, text);
     kept.delete(part);
     note(part, false);
     open.set(part, new Map([...part.querySelectorAll("details[id]")].map((d) => [d.id, d.open])));
-    if (part.contains(page.activeElement)) away.add(part);
+    if (part.contains(page.activeElement)) away.set(part, place(part, page.activeElement));
   };
 
   const after = (part) => {
@@ -64,11 +71,18 @@
       const d = page.getElementById(id);
       if (d) d.open = was;
     }
-    // htmx gives the focus back to what has the same id; where that is gone, a
-    // keyboard goes on from the part and not from the top of the page.
+    // htmx gives the focus back to what has the same id; else it goes to what stands in
+    // the same place, and where that is gone, a keyboard goes on from the part and not
+    // from the top of the page.
+    const had = away.get(part);
     if (away.delete(part) && (page.activeElement === page.body || !page.activeElement)) {
-      part.tabIndex = -1;
-      part.focus({ preventScroll: true });
+      const box = had && page.getElementById(had.box);
+      const again = box && box.querySelectorAll(stops)[had.at];
+      if (again) again.focus({ preventScroll: true });
+      if (page.activeElement !== again) {
+        part.tabIndex = -1;
+        part.focus({ preventScroll: true });
+      }
     }
     tick();
   };
